@@ -1,0 +1,31 @@
+# Two commands: `make demo` runs the main job, `make test` runs every check. Both set up what they need, as root.
+RINGLAB = .venv/bin/ringlab
+VENV_PYTHON = .venv/bin/python
+
+.PHONY: setup demo test test-pure lint clean
+
+setup:
+	@./setup.sh
+
+demo: setup
+	@mkdir -p runs/demo
+	@$(RINGLAB) run examples/leaf-spine.yaml --json runs/demo/leaf-spine.json
+	@$(RINGLAB) run examples/ring.yaml --json runs/demo/ring.json
+
+lint: setup
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+
+test: setup lint
+	@$(VENV_PYTHON) -m pytest -q -n auto -m 'not root and not process'
+	@$(VENV_PYTHON) -m pytest -q -m 'root or process'
+
+test-pure: setup
+	@$(VENV_PYTHON) -m pytest -q -n auto -m 'not root and not process'
+
+# Removes what labs left on the machine, then what was made in this folder (results in runs/ stay).
+clean:
+	@if [ -x $(RINGLAB) ]; then $(RINGLAB) clean; fi
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
