@@ -1,0 +1,100 @@
+from itertools import combinations
+
+import networkx as nx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from topologies.fabric import Cable, Fabric
+from topologies.leaf_spine import leaf_spine
+from topologies.measures import bisection_bps, diameter, line_rate_bps, measures, oversubscription
+from topologies.ring import ring
+
+G = 10**9
+RATES = st.tuples(st.integers(1, 400), st.integers(1, 400))
+ONE_SWITCH = Fabric.cabled("star", ["h1", "h2", "h3"], ["s"], [Cable(f"h{n}", "s", 10 * G) for n in (1, 2, 3)])
+
+
+def test_the_demo_fabrics():
+    found = measures(leaf_spine(4, 2, 2))
+    assert (found.hosts, found.switches, found.links) == (8, 6, 16)
+    assert (found.line_rate_bps, found.oversubscription, found.bisection_bps, found.diameter) == (
+        100 * G, 1.0, 400 * G, 4,
+    )  # fmt: skip
+    found = measures(ring(8, 1, host_rate_bps=400 * G))
+    assert (found.line_rate_bps, found.oversubscription, found.bisection_bps, found.diameter) == (
+        200 * G, 2.0, 200 * G, 6,
+    )  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3), RATES)
+def test_line_rate_of_a_leaf_spine_is_its_formula(leaves, spines, hosts, links, rates):
+    host_rate, fabric_rate = rates
+    fabric = leaf_spine(leaves, spines, hosts, links=links, host_rate_bps=host_rate, fabric_rate_bps=fabric_rate)
+    uplink = spines * links * fabric_rate
+    assert line_rate_bps(fabric) == pytest.approx(min(host_rate, uplink / hosts))
+    assert oversubscription(fabric) == pytest.approx(hosts * host_rate / uplink)
+
+
+def test_the_slowest_host_sets_the_line_rate():
+    cables = [Cable("h1", "s1", 10), Cable("h2", "s1", 4), Cable("h3", "s2", 10), Cable("s1", "s2", 12)]
+    assert line_rate_bps(Fabric.cabled("f", ["h1", "h2", "h3"], ["s1", "s2"], cables)) == 4
+    assert oversubscription(Fabric.cabled("f", ["h1", "h2", "h3"], ["s1", "s2"], cables)) == pytest.approx(14 / 12)
+
+
+def test_a_host_of_two_nics_has_both_of_them():
+    cables = [Cable(host, switch, 10) for host in ("h1", "h2") for switch in ("s1", "s2")]
+    fabric = Fabric.cabled(
+        "rails", ["h1", "h2"], ["s1", "s2", "top"], [*cables, Cable("s1", "top", 8), Cable("s2", "top", 40)]
+    )
+    assert line_rate_bps(fabric) == 4 + 10
+    assert diameter(fabric) == 2
+
+
+def test_one_switch_has_no_uplinks_to_share():
+    assert line_rate_bps(ONE_SWITCH) == 10 * G
+    assert oversubscription(ONE_SWITCH) == 0
+    assert diameter(ONE_SWITCH) == 2
+
+
+def test_one_host_is_no_network():
+    lonely = Fabric.cabled("one", ["h1"], ["s"], [Cable("h1", "s", G)])
+    assert bisection_bps(lonely) == 0
+    assert diameter(lonely) == 0
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.one_of(
+        st.builds(
+            ring, st.integers(3, 5), st.just(1), host_rate_bps=st.integers(1, 20), fabric_rate_bps=st.integers(1, 9)
+        ),
+        st.builds(
+            leaf_spine, st.sampled_from([2, 4]), st.integers(1, 3), st.just(1), fabric_rate_bps=st.integers(1, 9)
+        ),
+        st.builds(leaf_spine, st.just(2), st.integers(1, 3), st.just(2), fabric_rate_bps=st.integers(1, 9)),
+    )
+)
+def test_no_even_split_of_the_hosts_carries_less(fabric):
+    graph = nx.DiGraph()
+    for port in fabric.directed_links():
+        graph.add_edge(port.node, fabric.peer(port).node, capacity=fabric.rate_bps(port))
+    half = len(fabric.hosts) // 2
+    found = []
+    for left in combinations(fabric.hosts, half):
+        split = graph.copy()
+        split.add_edges_from(("from", host) for host in left)
+        split.add_edges_from((host, "to") for host in fabric.hosts if host not in left)
+        found.append(nx.maximum_flow_value(split, "from", "to"))
+    assert bisection_bps(fabric) == min(found)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(3, 9))
+def test_the_diameter_of_a_ring_is_half_of_it(switches):
+    assert diameter(ring(switches, 1)) == 2 + switches // 2
+
+
+def test_a_thousand_hosts_are_measured_in_a_moment():
+    assert measures(leaf_spine(32, 8, 32)).bisection_bps == 12_800 * G

@@ -1,0 +1,28 @@
+from topologies.fabric import Port
+from topologies.leaf_spine import leaf_spine
+from topologies.traffic import Demand, FlowKey, Path, link_bytes
+
+FABRIC = leaf_spine(2, 1, 1)
+KEY = FlowKey("h1", "h2", 30000, 20000)
+PATH = Path((Port("h1", 1), Port("leaf1", 2), Port("spine1", 2), Port("leaf2", 1)))
+
+
+def test_a_path_passes_its_nodes_and_returns_by_the_same_cables():
+    assert PATH.nodes(FABRIC) == ("h1", "leaf1", "spine1", "leaf2", "h2")
+    assert PATH.reversed(FABRIC).nodes(FABRIC) == ("h2", "leaf2", "spine1", "leaf1", "h1")
+    assert PATH.reversed(FABRIC).reversed(FABRIC) == PATH
+    assert str(PATH) == "h1:1 leaf1:2 spine1:2 leaf2:1"
+
+
+def test_a_flow_key_turns_round():
+    assert str(KEY) == "h1:30000->h2:20000"
+    assert KEY.reversed() == FlowKey("h2", "h1", 20000, 30000)
+    assert KEY.reversed().reversed() == KEY
+
+
+def test_link_bytes_add_up_over_demands():
+    back = Demand(KEY.reversed(), (0,), (7,))
+    there = Demand(KEY, (0, 2), (100, 20))
+    assert there.nbytes == 120
+    load = link_bytes([there, there, back], {KEY: PATH, KEY.reversed(): PATH.reversed(FABRIC)})
+    assert load == dict.fromkeys(PATH.hops, 240) | dict.fromkeys(PATH.reversed(FABRIC).hops, 7)
