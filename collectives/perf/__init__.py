@@ -1,0 +1,1 @@
+"""``python -m collectives``: the all_reduce benchmark, with nccl-tests' flags, table and JSON file."""

@@ -1,0 +1,202 @@
+"""The command line of ``python -m collectives``: nccl-tests' flags and a few more. Pure: words in, Options out."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+from zlib import crc32
+
+from collectives import algorithms
+from collectives.memory import OPS
+from collectives.metrics import DTYPES, format_size, parse_size
+from topologies.spelling import did_you_mean
+
+EXAMPLES = """examples:
+  python -m collectives --ranks 4 -b 8 -e 1M -f 2             four ranks on this machine, over 127.0.0.1
+  python -m collectives --rank 0 --peers 10.0.0.1,10.0.0.2    rank 0 of two; start the other with --rank 1
+  python -m collectives --ranks 2 --sizes 1M,16M -J out.json  just these sizes; times of every rank in a file
+exit codes: 0 ok, 1 wrong values, 2 usage, 4 the ranks could not finish together
+"""
+
+
+class UsageError(ValueError):
+    """A command line that can't be; one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to run. Sizes in bytes; ``average`` is 0 (rank 0's time), 1 (mean), 2 (min) or 3 (max)."""
+
+    rank: int | None
+    peers: tuple[str, ...]
+    sizes: tuple[int, ...]
+    min_bytes: int
+    max_bytes: int
+    step_bytes: int
+    step_factor: int
+    iters: int
+    warmup_iters: int
+    checks: int
+    ops: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    average: int
+    json_path: str | None
+    algorithm: str
+    channels: int
+    timeout_s: float
+    rendezvous_timeout_s: float
+    in_place: bool
+    device_name: str
+    token: str
+
+    def settings(self) -> Mapping[str, str]:
+        """What all ranks must have in common, beside the schedule."""
+        sizes = ",".join(map(format_size, self.sizes))
+        if len(self.sizes) > 8:
+            ends = f"{format_size(self.sizes[0])}..{format_size(self.sizes[-1])}"
+            sizes = f"{ends} ({len(self.sizes)} sizes, {crc32(sizes.encode()):08x})"
+        return {
+            "sizes": sizes,
+            "datatypes": ",".join(self.dtypes),
+            "operations": ",".join(self.ops),
+            "iterations": f"{self.iters}+{self.warmup_iters}",
+            "checks": str(self.checks),
+            "average": str(self.average),
+            "in place": "yes" if self.in_place else "no",
+        }
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+
+def parse(words: Sequence[str]) -> Options:
+    """UsageError for a command line that can't be. ``--help`` prints and exits."""
+    given = _parser().parse_args(words)
+    low, high = (parse_size_of(flag, text) for flag, text in (("-b", given.minbytes), ("-e", given.maxbytes)))
+    step = parse_size_of("-i", given.stepbytes)
+    if given.sizes is None:
+        sizes = _ladder(low, high, step, given.stepfactor)
+    else:
+        sizes = tuple(parse_size_of("--sizes", text) for text in given.sizes.split(","))
+        low, high = min(sizes), max(sizes)
+    rank, peers = _peers(given)
+    _positive("-n", given.iters)
+    for flag, value in (("-w", given.warmup_iters), ("-c", given.check)):
+        if value < 0:
+            raise UsageError(f"{flag} {value}: 0 or more")
+    if given.timeout <= 0 or given.rendezvous_timeout <= 0:
+        raise UsageError("--timeout and --rendezvous-timeout: seconds, more than 0")
+    return Options(
+        rank=rank,
+        peers=peers,
+        sizes=sizes,
+        min_bytes=low,
+        max_bytes=high,
+        step_bytes=step,
+        step_factor=given.stepfactor,
+        iters=given.iters,
+        warmup_iters=given.warmup_iters,
+        checks=given.check,
+        ops=_choice("-o", given.op, tuple(OPS)),
+        dtypes=_choice("-d", given.datatype, tuple(DTYPES)),
+        average=given.average,
+        json_path=given.output_file,
+        algorithm=given.algorithm,
+        channels=given.channels,
+        timeout_s=given.timeout,
+        rendezvous_timeout_s=given.rendezvous_timeout,
+        in_place=given.in_place,
+        device_name=given.device_name,
+        token=given.token,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m collectives",
+        description="Times all_reduce between ranks over TCP; prints the table of nccl-tests.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    who = parser.add_argument_group("who takes part")
+    who.add_argument("--rank", type=int, help="this process's rank; needs --peers")
+    who.add_argument("--peers", metavar="IP,IP,...", help="every rank's address, rank 0 first")
+    who.add_argument("--ranks", type=int, metavar="N", help="start N ranks on this machine instead")
+    who.add_argument("--address", default="127.0.0.1", help="where --ranks meet (%(default)s)")
+    who.add_argument("--token", default="", help="a word that tells this job from others on the same addresses")
+    what = parser.add_argument_group("what is measured (nccl-tests' flags)")
+    what.add_argument("-b", "--minbytes", default="32M", metavar="SIZE", help="first size (%(default)s)")
+    what.add_argument("-e", "--maxbytes", default="32M", metavar="SIZE", help="last size (%(default)s)")
+    what.add_argument("-f", "--stepfactor", type=int, default=1, help="multiply sizes by this (off)")
+    what.add_argument("-i", "--stepbytes", default="1M", metavar="SIZE", help="or add this (%(default)s)")
+    what.add_argument("--sizes", metavar="SIZE,SIZE,...", help="or these sizes only")
+    what.add_argument("-n", "--iters", type=int, default=20, help="timed iterations (%(default)s)")
+    what.add_argument("-w", "--warmup_iters", type=int, default=1, help="warm-up iterations (%(default)s)")
+    what.add_argument("-c", "--check", type=int, default=1, help="times the result is checked; 0: not (%(default)s)")
+    what.add_argument("-o", "--op", default="sum", help=f"{', '.join(OPS)}, all (%(default)s)")
+    what.add_argument("-d", "--datatype", default="float", help=f"{', '.join(DTYPES)}, all (%(default)s)")
+    what.add_argument(
+        "-a", "--average", type=int, default=1, choices=range(4), help="time is 0 rank 0's, 1 mean, 2 min, 3 max (1)"
+    )
+    what.add_argument("-J", "--output_file", metavar="FILE", help="write the results as JSON too")
+    how = parser.add_argument_group("how")
+    how.add_argument("--algorithm", default="ring", help=f"{', '.join(algorithms.names())} (%(default)s)")
+    how.add_argument("--channels", type=int, default=1, help="copies of it beside each other (%(default)s)")
+    how.add_argument("--timeout", type=float, default=10.0, help="seconds without progress (%(default)g)")
+    how.add_argument("--rendezvous-timeout", type=float, default=30.0, help="seconds to find all ranks (%(default)g)")
+    how.add_argument("--no-in-place", dest="in_place", action="store_false", help="leave the in-place half out")
+    how.add_argument("--device-name", default="numpy/TCP", help="what the device lines say (%(default)s)")
+    return parser
+
+
+def parse_size_of(flag: str, text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise UsageError(f"{flag}: {error}") from None
+
+
+def _ladder(low: int, high: int, step_bytes: int, factor: int) -> tuple[int, ...]:
+    if low > high:
+        raise UsageError(f"-b {format_size(low)} is above -e {format_size(high)}: turn them round")
+    if low < high and ((factor > 1 and low == 0) or (factor <= 1 and step_bytes == 0)):
+        raise UsageError("sizes would never grow: -b above 0 with -f, or -i above 0")
+    sizes = [low]
+    while (size := sizes[-1] * factor if factor > 1 else sizes[-1] + step_bytes) <= high and low < high:
+        sizes.append(size)
+    return tuple(sizes)
+
+
+def _peers(given: argparse.Namespace) -> tuple[int | None, tuple[str, ...]]:
+    """Our rank (None where this process is to start them all), and all addresses."""
+    if given.ranks is not None:
+        if given.rank is not None or given.peers is not None:
+            raise UsageError("--ranks starts all ranks here: give it without --rank and --peers")
+        _positive("--ranks", given.ranks)
+        return None, (given.address,) * given.ranks
+    if given.rank is None or given.peers is None:
+        raise UsageError("say who takes part: --ranks N, or --rank R --peers IP,IP,...")
+    peers = tuple(address.strip() for address in given.peers.split(","))
+    if not all(peers):
+        raise UsageError(f"--peers {given.peers}: an address is empty")
+    if not 0 <= given.rank < len(peers):
+        raise UsageError(f"--rank {given.rank}: from 0 to {len(peers) - 1}, as there are {len(peers)} peers")
+    return given.rank, peers
+
+
+def _positive(flag: str, value: int) -> None:
+    if value < 1:
+        raise UsageError(f"{flag} {value}: at least 1")
+
+
+def _choice(flag: str, word: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    if word == "all":
+        return known
+    if word not in known:
+        raise UsageError(f"{flag} {word}: {did_you_mean(word, known)}")
+    return (word,)

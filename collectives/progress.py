@@ -1,0 +1,77 @@
+"""How far a program has come: the rules of ``program.py`` at work, without sockets, clocks or arrays.
+
+Whoever moves bytes asks a piece how far it may go (``limit``) and writes down how far it came (``reached``).
+"""
+
+from __future__ import annotations
+
+from collectives.program import Lane, Part, Program
+
+
+class Piece:
+    """A part under way; positions are byte offsets in the buffer. Mutable: only ``reached`` changes."""
+
+    __slots__ = ("after", "behind", "fresh", "hi", "lo", "reached", "reduce", "step")
+
+    def __init__(self, part: Part) -> None:
+        self.step = part.step
+        self.lo = part.lo
+        self.hi = part.hi
+        self.reduce = part.reduce
+        self.fresh = part.fresh
+        self.reached = part.lo
+        self.behind: tuple[Piece, ...] = ()
+        self.after: tuple[Piece, ...] = ()
+
+    def limit(self) -> int:
+        """How far it may go now: it may move only if this is above ``reached``."""
+        limit = self.hi
+        for piece in self.behind:
+            if piece.reached < limit and piece.reached < piece.hi:
+                limit = piece.reached
+        for piece in self.after:
+            if piece.reached < piece.hi:
+                return self.lo
+        return limit
+
+
+class Track:
+    """A lane under way; ``piece`` is the one whose bytes are next, None when all have crossed."""
+
+    __slots__ = ("_left", "channel", "peer", "piece", "pieces")
+
+    def __init__(self, lane: Lane, pieces: list[Piece]) -> None:
+        self.peer = lane.peer
+        self.channel = lane.channel
+        self.pieces = [pieces[index] for index in lane.parts]
+        self.restart()
+
+    def restart(self) -> None:
+        """Before the collective runs again."""
+        for piece in self.pieces:
+            piece.reached = piece.lo
+        self._left = iter(self.pieces)
+        self.piece: Piece | None = next(self._left)
+
+    def advance(self) -> None:
+        """When ``piece`` has reached its end."""
+        self.piece = next(self._left, None)
+
+
+class Progress:
+    """All the lanes of a program under way."""
+
+    __slots__ = ("program", "receives", "sends")
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        pieces = [Piece(part) for part in program.parts]
+        for piece, part in zip(pieces, program.parts, strict=True):
+            piece.behind = tuple(pieces[index] for index in part.behind)
+            piece.after = tuple(pieces[index] for index in part.after)
+        self.sends = [Track(lane, pieces) for lane in program.sends]
+        self.receives = [Track(lane, pieces) for lane in program.receives]
+
+    def restart(self) -> None:
+        for track in (*self.sends, *self.receives):
+            track.restart()

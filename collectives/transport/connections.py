@@ -1,0 +1,110 @@
+"""Sockets of a rank: made, tuned and ended in one place each."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+SEGMENT = 256 * 1024
+"""Bytes received, added and forwarded at a time: small enough to add while in cache, large enough for few calls."""
+
+_RESET = struct.pack("ii", 1, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The ranks of a job: ``addresses[rank]`` and ``slots[rank]`` (its number among the ranks of its address)."""
+
+    rank: int
+    addresses: tuple[str, ...]
+    slots: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        for rank, address in enumerate(self.addresses):
+            try:
+                socket.inet_pton(socket.AF_INET, address)
+            except OSError:
+                raise ValueError(f"rank {rank}'s address {address!r} is no IPv4 address like 10.0.0.1") from None
+
+    def name(self, rank: int) -> str:
+        """For messages: ``rank 3 (10.0.0.4)``."""
+        return f"rank {rank} ({self.addresses[rank]})"
+
+    @property
+    def me(self) -> str:
+        return self.name(self.rank)
+
+
+class Connection:
+    """An open, non-blocking connection in one direction: to ``peer`` if ``outgoing``, else from it.
+
+    ``ready`` is False once the socket said that it would block; ``ended`` is True once the peer hung up.
+    ``scratch`` (incoming only) takes what arrives to be added; ``carry`` of its bytes wait for the rest of an element.
+    """
+
+    __slots__ = (
+        "carry", "channel", "ended", "fd", "outgoing", "peer", "ready", "recv_into", "scratch", "send", "sock", "view"
+    )  # fmt: skip
+
+    def __init__(self, sock: socket.socket, peer: int, channel: int, *, outgoing: bool) -> None:
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.peer = peer
+        self.channel = channel
+        self.outgoing = outgoing
+        self.ready = True
+        self.ended = False
+        self.carry = 0
+        self.send = sock.send
+        self.recv_into = sock.recv_into
+        self.scratch: NDArray[np.uint8] = np.empty(0 if outgoing else SEGMENT, dtype=np.uint8)
+        self.view = self.scratch.data
+
+    def reset(self) -> None:
+        """End it by a reset, which leaves no TIME_WAIT: the next run may use the same two ports at once."""
+        reset(self.sock)
+
+
+def listener(address: str, port: int) -> socket.socket:
+    """A non-blocking listening socket. OSError if the port is taken or the address is not this host's."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((address, port))
+        sock.listen(socket.SOMAXCONN)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def caller(address: str, port: int) -> socket.socket:
+    """A non-blocking socket that will connect from this address and port. OSError as ``listener``."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        # Several connections leave by the same port, to different peers.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        tune(sock)
+        sock.bind((address, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def tune(sock: socket.socket) -> None:
+    """Non-blocking, and small messages leave at once. Buffer sizes stay with the kernel, which adapts them."""
+    sock.setblocking(False)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def reset(sock: socket.socket) -> None:
+    """Close at once, unsent bytes dropped. A closed socket stays closed."""
+    if sock.fileno() >= 0:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        sock.close()
