@@ -1,0 +1,1 @@
+"""The same runs as numbers: demands and paths in, times and bytes per link out."""
