@@ -1,0 +1,145 @@
+"""After a run: can this result be trusted?
+
+An emulation lies when the machine could not carry what the fabric would have carried. Mininet-HiFi (Handigol et al.,
+"Reproducible Network Experiments Using Container-Based Emulation", CoNEXT 2012) showed that this can be seen from
+outside; here it is judged on every run. ``observe`` samples the machine while a block of the run is on, ``judge``
+turns samples into a certificate by the limits below, purely.
+
+What is seen and why it matters:
+
+* *switch lag*: the share of the run that ovs-vswitchd's forwarding thread was ready to run and had no core. With the
+  userspace datapath every packet passes through that thread; while it waits, all links stand still.
+* *CPU idle*: a machine without a reserve delays ranks, and delay looks like a slow fabric.
+* *lost in the switch*: frames that a packet socket had no room for. A fabric's queue drops are its own; these are not.
+* *probe*: one stream over one path before the run, against what the shaped rate lets a stream carry.
+* *reach*: measured over predicted time at the largest size, of the arm that comes closest. Where links are as fast as
+  promised, nothing but the network decides. *laggard*: the same of the arm furthest off; flows that share a link lose
+  some time to TCP, so its limits are wider. *too fast*: in less time than the bytes need at the shaped rate, packets
+  went past the shaping.
+* *retransmissions*, *checksum errors*, *log*: a transport in trouble, offloads in trouble, a switch in trouble.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Verdict(IntEnum):
+    """How far a result can be trusted; the worst check decides."""
+
+    VALID = 0
+    DOUBTFUL = 1
+    INVALID = 2
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One figure against its limits; ``limit`` is the one that ``value`` should keep."""
+
+    name: str
+    value: float
+    unit: str
+    limit: float
+    verdict: Verdict
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """The verdict on a run, with every check that led to it."""
+
+    checks: tuple[Check, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        return max((check.verdict for check in self.checks), default=Verdict.INVALID)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it is not valid, worst first; then what a reader should know anyway."""
+        bad = sorted((check for check in self.checks if check.verdict), key=lambda check: -check.verdict)
+        return (*(check.detail for check in bad), *self.notes)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Beyond ``doubtful`` a figure is doubtful, beyond ``invalid`` it is invalid (above, or below if ``at_least``)."""
+
+    doubtful: float
+    invalid: float
+    at_least: bool = False
+
+    def judge(self, value: float) -> Verdict:
+        sign = -1 if self.at_least else 1
+        if sign * value > sign * self.invalid:
+            return Verdict.INVALID
+        return Verdict.DOUBTFUL if sign * value > sign * self.doubtful else Verdict.VALID
+
+
+LIMITS = {
+    "cpu_idle": Limit(0.10, 0.03, at_least=True),
+    # Rings with every edge alone on its links: at 0.11 within 1 % of line rate, at 0.25 off by 5 %, at 0.33 by 20 %.
+    "switch_lag": Limit(0.15, 0.25),
+    "lost_in_switch": Limit(0, 0),
+    "probe": Limit(0.03, 0.08),  # share of the shaped rate missing
+    "reach": Limit(0.10, 0.25),  # share by which the largest size took longer than predicted, in the best arm
+    "laggard": Limit(1.0, 3.0),  # and in the worst
+    "too_fast": Limit(0.03, 0.06),  # share by which it took less than its bytes need
+    "retransmissions": Limit(0.02, 0.10),
+    "checksum_errors": Limit(0, 0),
+    "log": Limit(0, 0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What was seen of the machine during a run (shares are from 0 to 1)."""
+
+    cpu_idle: float
+    switch_lag: float
+    lost_in_switch: int
+    retransmitted: int
+    segments_sent: int
+    checksum_errors: int
+    log_lines: tuple[str, ...]
+
+
+def judge(seen: Observation, probe_share: float, reach: Mapping[str, float], fastest: float) -> list[Check]:
+    """The checks of one run.
+
+    ``probe_share`` is the probe's goodput over what the shaped rate lets it carry; ``reach[arm]`` is measured over
+    predicted time at the largest size, ``fastest`` the least measured time over what the bytes alone need.
+    """
+    best, worst = min(reach, key=reach.__getitem__), max(reach, key=reach.__getitem__)
+    retransmissions = seen.retransmitted / max(1, seen.segments_sent)
+    lost = seen.lost_in_switch
+    log = seen.log_lines[0] if seen.log_lines else "nothing"
+    return [
+        _check("cpu_idle", seen.cpu_idle, "share", f"CPU: {seen.cpu_idle:.0%} idle while measuring"),
+        _check(
+            "switch_lag", seen.switch_lag, "share", f"ovs-vswitchd waited {seen.switch_lag:.0%} of its time for a core"
+        ),
+        _check("lost_in_switch", lost, "frames", f"{lost} frames were lost in full packet sockets"),
+        _check("probe", 1 - probe_share, "share", f"a single stream reached {probe_share:.1%} of the shaped rate"),
+        _check("reach", reach[best] - 1, "share", _took(best, reach)),
+        _check("laggard", reach[worst] - 1, "share", _took(worst, reach)),
+        _check("too_fast", 1 - fastest, "share", f"the largest size took {fastest:.2f}x what its bytes need"),
+        _check("retransmissions", retransmissions, "share", f"{retransmissions:.2%} of TCP segments were sent again"),
+        _check("checksum_errors", seen.checksum_errors, "segments", f"{seen.checksum_errors} checksum errors"),
+        _check("log", len(seen.log_lines), "lines", f"ovs-vswitchd's log says: {log}"),
+    ]
+
+
+def _took(arm: str, reach: Mapping[str, float]) -> str:
+    return f"{arm} took {reach[arm]:.2f}x the predicted time at the largest size"
+
+
+def _check(name: str, value: float, unit: str, detail: str) -> Check:
+    limit = LIMITS[name]
+    return Check(name, value, unit, limit.doubtful, limit.judge(value), detail)
