@@ -1,0 +1,7 @@
+"""``python -m ringlab``: the command line."""
+
+import sys
+
+from ringlab.cli import main
+
+sys.exit(main())

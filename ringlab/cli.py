@@ -1,0 +1,96 @@
+"""The command line: ``ringlab doctor | topo | schedule | run | ab | up | clean | baseline``.
+
+Only click is imported here; a command's module is imported when the command is used, so that help is quick.
+Exit codes: see ``ringlab.errors``.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from ringlab import __version__
+from ringlab.errors import INTERRUPTED, OK, RunError, UsageError, exit_code_of
+from ringlab.examples_first import LazyGroup
+
+COMMANDS = {
+    "doctor": "What this machine can do, and the fix for what it can't.",
+    "topo": "Show, draw or check a fabric.",
+    "schedule": "Show a collective's schedule, and prove it.",
+    "run": "Run a spec: every arm on real packets, with its verdict.",
+    "ab": "Compare two policies without writing a spec.",
+    "up": "Build a fabric and stay in it, at a prompt.",
+    "clean": "Remove what a killed run left behind, and only that.",
+    "baseline": "Published GPU figures to stand beside ours.",
+}
+
+EXAMPLES = (
+    "ringlab doctor",
+    "ringlab topo show leaf-spine:leaves=4,spines=2,hosts=2",
+    "ringlab schedule ring -n 8 --verify",
+    "ringlab run examples/leaf-spine.yaml",
+)
+
+
+@click.command(
+    cls=LazyGroup,
+    package="ringlab.commands",
+    summaries=COMMANDS,
+    examples=EXAMPLES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 ok, 1 check failed, 2 usage, 3 machine lacks something, 4 run failed, 130 interrupted.",
+)
+@click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error; goes anywhere.")
+@click.version_option(__version__, prog_name="ringlab", message="%(prog)s %(version)s")
+def command() -> None:
+    """The lab bench for AI-cluster networks: which routing policy serves a collective better, on real packets."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv`` (default: the process's) and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        return _invoke(words)
+    except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - a user never sees a traceback unasked
+        if debug:
+            traceback.print_exc()
+        return _report(error)
+
+
+def _report(error: BaseException) -> int:
+    """Say ``error`` on standard error and return its exit code."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return UsageError.exit_code
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        _say("interrupted")
+        return INTERRUPTED
+    if isinstance(error, click.ClickException):
+        _say(f"{error.format_message().rstrip('.')}; see: {_help_of(error)}")
+        return UsageError.exit_code
+    exit_code = exit_code_of(error)
+    if exit_code is not None:
+        _say(str(error))
+        return exit_code
+    _say(f"{type(error).__name__}: {error}; this is an error of ringlab: run again with --debug and report it")
+    return RunError.exit_code
+
+
+def _invoke(words: list[str]) -> int:
+    result = command.main(args=words, prog_name="ringlab", standalone_mode=False)
+    return result if isinstance(result, int) else OK
+
+
+def _say(message: str) -> None:
+    for line in message.splitlines() or [""]:
+        click.echo(f"ringlab: {line}", err=True)
+
+
+def _help_of(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"{context.command_path if context else 'ringlab'} --help"

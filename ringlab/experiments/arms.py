@@ -1,0 +1,105 @@
+"""The arms of a spec (which policies take turns) and the pairs of them to compare.
+
+An arm is written as a policy's text (``pinned``, ``ecmp:seed=1``) or as ``{ecmp: {seeds: [1, 2, 3]}}``, which makes an
+arm of every seed. Arms of one policy are one *group*: ecmp with three seeds is three draws of the same thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from topologies.spelling import did_you_mean
+from topologies.yaml_lines import FieldPath, Problems
+
+CheckPolicy = Callable[[str], object]
+"""Raises ValueError where a policy's text names none: ``controller.routing.policy``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One policy that takes its turns; ``policy`` is its text as ``controller.routing.policy`` reads it."""
+
+    name: str
+    group: str
+    policy: str
+
+
+def read_arms(entries: Sequence[Any], check: CheckPolicy, problems: Problems) -> tuple[Arm, ...]:
+    """The arms of the field ``arms``; problems are added for what is wrong or there twice."""
+    arms: dict[str, Arm] = {}
+    for index, entry in enumerate(entries):
+        said = set()  # a misspelt policy with three seeds is one error
+        for text, path in _texts(entry, ("arms", index), problems):
+            if text in arms:
+                problems.add(path, f"the arm {text!r} is there twice; keep one")
+            try:
+                check(text)
+            except ValueError as error:
+                if str(error) not in said:
+                    problems.add(path, str(error))
+                said.add(str(error))
+            arms[text] = Arm(name=text, group=text.partition(":")[0], policy=text)
+    return tuple(arms.values())
+
+
+def read_pairs(entries: Sequence[Any] | None, arms: Sequence[Arm], problems: Problems) -> tuple[tuple[str, str], ...]:
+    """The pairs of the field ``compare``: ``[pinned, ecmp]``, or a list of such pairs; groups or single arms.
+
+    By default the last group (the policy under test, by custom) against each other group.
+    """
+    groups = list(dict.fromkeys(arm.group for arm in arms))
+    if entries is None:
+        return tuple((groups[-1], other) for other in groups[:-1])
+    known = [*groups, *(arm.name for arm in arms)]
+    pairs: list[tuple[FieldPath, Any]] = [(("compare", index), entry) for index, entry in enumerate(entries)]
+    if entries and all(isinstance(entry, str) for entry in entries):
+        pairs = [(("compare",), entries)]
+    return tuple(pair for path, entry in pairs for pair in _pair(entry, path, known, problems))
+
+
+def _pair(entry: Any, path: FieldPath, known: Sequence[str], problems: Problems) -> Iterator[tuple[str, str]]:
+    if not isinstance(entry, list) or len(entry) != 2:
+        problems.add(path, "is no pair; write two arms or groups, like [pinned, ecmp]")
+        return
+    wrong = [(index, name) for index, name in enumerate(entry) if name not in known]
+    for index, name in wrong:
+        problems.add((*path, index), f"no arm {name!r}; {did_you_mean(str(name), dict.fromkeys(known))}")
+    if entry[0] == entry[1]:
+        problems.add(path, f"compares {entry[0]!r} with itself; write two arms or groups, like [pinned, ecmp]")
+    elif not wrong:
+        yield entry[0], entry[1]
+
+
+def _texts(entry: Any, path: FieldPath, problems: Problems) -> Iterator[tuple[str, FieldPath]]:
+    """Every policy text that one item of ``arms`` stands for, and its place."""
+    if isinstance(entry, str):
+        yield entry, path
+    elif not isinstance(entry, dict) or len(entry) != 1:
+        problems.add(path, "is no policy; write one like pinned, ecmp:seed=1 or {ecmp: {seeds: [1, 2, 3]}}")
+    else:
+        name, options = next(iter(entry.items()))
+        yield from _expanded(name, options, (*path, name), problems)
+
+
+def _expanded(name: str, options: Any, path: FieldPath, problems: Problems) -> Iterator[tuple[str, FieldPath]]:
+    if options is None:
+        yield name, path
+        return
+    if not isinstance(options, dict):
+        problems.add(path, f"write its options as a mapping, like {name}: {{seeds: [1, 2, 3]}}")
+        return
+    single = {key: value for key, value in options.items() if key != "seeds"}
+    if "seeds" not in options:
+        yield _text(name, single), path
+    elif not isinstance(options["seeds"], list) or not options["seeds"]:
+        problems.add((*path, "seeds"), "is no list of seeds; write one like [1, 2, 3]")
+    else:
+        for index, seed in enumerate(options["seeds"]):
+            yield _text(name, {**single, "seed": seed}), (*path, "seeds", index)
+
+
+def _text(name: str, options: Mapping[str, Any]) -> str:
+    written = ",".join(f"{key}={value}" for key, value in options.items())
+    return f"{name}:{written}" if written else name

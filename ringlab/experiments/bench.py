@@ -1,0 +1,190 @@
+"""One fabric with its controller and one job: install a policy, run the collective, read what came of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from collectives import algorithms, metrics
+from collectives.job import demands
+from collectives.schedule import Schedule
+from controller.process import RunningController, running_controller
+from emulation import counters, hosts
+from emulation.errors import RunError
+from emulation.network import Network, built, require_machine
+from emulation.plan import Plan
+from topologies import addressing
+from topologies.fabric import Port
+from topologies.traffic import Demand, Paths, link_bytes
+
+READY_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 30.0  # eight Python processes on two busy cores
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is measured: a collective among ranks placed on hosts."""
+
+    algorithm: str
+    placement: tuple[str, ...]
+    channels: int = 1
+    dtype: str = "float"
+    timeout_s: float = 30.0
+
+    @property
+    def schedule(self) -> Schedule:
+        return algorithms.build(self.algorithm, len(self.placement), self.channels)
+
+    def demands(self, size_bytes: int) -> list[Demand]:
+        """What one run of the collective over ``size_bytes`` asks of the fabric."""
+        itemsize = metrics.DTYPES[self.dtype].itemsize
+        return demands(self.schedule, self.placement, size_bytes // itemsize, itemsize)
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A policy in force: the paths the controller chose, and what they cost.
+
+    ``objective_s`` is the time that the worst links need at nominal rates, ``lower_bound_s`` what no routing beats.
+    """
+
+    paths: Paths
+    objective_s: float
+    lower_bound_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One size in one block: each iteration's time on its slowest rank, and wrong elements over all ranks."""
+
+    size_bytes: int
+    count: int
+    dtype: str
+    redop: str
+    times_us: tuple[float, ...]
+    wrong: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One arm's turn: its sizes, nccl-tests' text, the bytes that the switches saw meanwhile.
+
+    ``operations`` maps bytes to the number of collectives of so many bytes: timed ones, warm-up, checks and barriers.
+    """
+
+    sizes: tuple[Measured, ...]
+    text: str
+    crossed: Counter[Port]
+    operations: dict[int, int]
+
+
+class Bench:
+    """The fabric is up; policies and measurements come and go."""
+
+    def __init__(self, network: Network, control: RunningController, job: Job) -> None:
+        self.network = network
+        self.control = control
+        self.job = job
+        self.fabric = network.plan.fabric
+
+    def install(self, policy: str, size_bytes: int) -> Installed:
+        """Have every switch follow ``policy`` for the job at ``size_bytes``; returns when all have answered."""
+        answer = self.control.client.announce(self.job.algorithm, policy, self.job.demands(size_bytes))
+        self.control.client.wait_ready(READY_TIMEOUT_S)
+        return Installed(self.control.client.paths(), answer.objective_s, answer.lower_bound_s)
+
+    def measure(
+        self,
+        sizes: Sequence[int],
+        warmup: int,
+        iterations: int,
+        patience_s: float,
+        on_line: Callable[[str], None] = lambda _: None,
+    ) -> Block:
+        """Run the collective at every size; ``patience_s`` is what all of it may take at the most."""
+        before = counters.link_bytes(self.fabric, counters.read(self.network.plan))
+        with tempfile.TemporaryDirectory(prefix="ringlab-") as folder:
+            file = Path(folder) / "result.json"
+            argv = self._argv(sizes, warmup, iterations, file)
+            text = self._run_ranks(argv, START_TIMEOUT_S + patience_s, on_line)
+            found = json.loads(file.read_text())
+        crossed = counters.link_bytes(self.fabric, counters.read(self.network.plan))
+        crossed.subtract(before)
+        return Block(tuple(map(_measured, found["results"])), text, crossed, dict(found["operations"]))
+
+    def _run_ranks(self, argv: list[str], timeout_s: float, on_line: Callable[[str], None]) -> str:
+        try:
+            return hosts.run_ranks(
+                self.network, self.job.placement, lambda rank: [*argv, "--rank", str(rank)], timeout_s, on_line
+            )
+        except RunError as error:
+            raise RunError(self._with_names(str(error))) from None
+
+    def _with_names(self, text: str) -> str:
+        """Ranks know each other by address; people know hosts by name."""
+        names = {address: host for host, address, _ in addressing.table(self.fabric)}
+        return re.sub(r"\b10\.\d+\.\d+\.\d+\b", lambda found: names.get(found[0], found[0]), text)
+
+    def _argv(self, sizes: Sequence[int], warmup: int, iterations: int, file: Path) -> list[str]:
+        job = self.job
+        peers = ",".join(addressing.ip(self.fabric, host) for host in job.placement)
+        return [
+            sys.executable, "-m", "collectives", "--peers", peers, "--device-name", "numpy/TCP, emulated host",
+            "--token", self.network.plan.tag, "--algorithm", job.algorithm, "--channels", str(job.channels),
+            "--sizes", ",".join(map(str, sizes)), "-d", job.dtype, "-w", str(warmup), "-n", str(iterations),
+            "--no-in-place", "--timeout", f"{job.timeout_s:g}", "-J", str(file),
+        ]  # fmt: skip
+
+    def predicted_bytes(self, installed: Installed, block: Block) -> Counter[Port]:
+        """Payload bytes by directed link that schedule and paths say the block moved."""
+        total: Counter[Port] = Counter()
+        for size_bytes, number in block.operations.items():
+            moved = demands(self.job.schedule, self.job.placement, size_bytes, itemsize=1)
+            for port, nbytes in link_bytes(moved, installed.paths).items():
+                total[port] += nbytes * number
+        return total
+
+
+@contextmanager
+def fabric_up(
+    plan: Plan, say: Callable[[str], None], openflow_port: int = 0, framework: str = "auto"
+) -> Iterator[tuple[Network, RunningController]]:
+    """The fabric of ``plan`` with a controller that every switch follows; all is removed on leaving.
+
+    ``openflow_port`` 0: any free one.
+    """
+    require_machine()
+    say("starting the controller")
+    with (
+        running_controller(plan.fabric, framework=framework, openflow=f"127.0.0.1:{openflow_port}") as control,
+        built(plan, f"tcp:{control.openflow}", say) as network,
+    ):
+        say("waiting for the switches")
+        control.client.wait_ready(READY_TIMEOUT_S)
+        yield network, control
+
+
+@contextmanager
+def bench(plan: Plan, job: Job, say: Callable[[str], None], framework: str = "auto") -> Iterator[Bench]:
+    """``fabric_up``, ready to install policies for ``job`` and to measure it."""
+    with fabric_up(plan, say, framework=framework) as (network, control):
+        yield Bench(network, control, job)
+
+
+def _measured(row: dict[str, Any]) -> Measured:
+    return Measured(
+        size_bytes=row["size"],
+        count=row["count"],
+        dtype=row["type"],
+        redop=row["redop"],
+        times_us=tuple(row["out_of_place_per_iter"]["times_us"]),
+        wrong=int(row["out_of_place"]["nwrong"] or 0),
+    )

@@ -1,0 +1,31 @@
+"""Which host each rank runs on."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+
+from topologies.fabric import Fabric
+
+KINDS = ("contiguous", "interleaved")
+
+
+def contiguous(fabric: Fabric, ranks: int) -> tuple[str, ...]:
+    """Neighbouring ranks on neighbouring hosts: one a host, or blocks where there are more ranks than hosts.
+
+    Fewer ranks than hosts take the first hosts.
+    """
+    if ranks <= len(fabric.hosts):
+        return fabric.hosts[:ranks]
+    return tuple(fabric.hosts[rank * len(fabric.hosts) // ranks] for rank in range(ranks))
+
+
+def interleaved(fabric: Fabric, ranks: int) -> tuple[str, ...]:
+    """Neighbouring ranks on different leaves, round robin: the placement that sends a ring's every step up a spine.
+
+    A leaf here is any switch with hosts. More ranks than hosts go round again.
+    """
+    on_leaf: dict[str, list[str]] = {}
+    for host in fabric.hosts:
+        on_leaf.setdefault(fabric.attachment(host).node, []).append(host)
+    order = [host for row in zip_longest(*on_leaf.values()) for host in row if host is not None]
+    return tuple(order[rank % len(order)] for rank in range(ranks))

@@ -1,0 +1,301 @@
+"""A spec: everything an experiment is, read from a YAML file and checked before anything is built.
+
+Theory of operation. The text becomes plain data that knows its lines (``yaml_lines``); pydantic checks the shape
+(``spec_file``); then every value is given its meaning here, by the parts that own it: the fabric by ``topologies``, the
+algorithm by ``collectives``, the policies by ``controller``. Errors are collected, so that a user hears of all of a
+stage's at once; each is one line, ``FILE:LINE: field: what; what to do``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from math import log
+from pathlib import Path
+from typing import Any
+
+from collectives import algorithms, metrics
+from collectives.baseline import BaselineError, published
+from collectives.schedule import ScheduleError
+from controller import routing
+from ringlab.errors import UsageError
+from ringlab.experiments import fabrics, placement
+from ringlab.experiments.arms import Arm, read_arms, read_pairs
+from ringlab.experiments.spec_file import MAX_RANKS, MAX_SIZES, SpecFile, Sweep, check_shape
+from ringlab.text_files import read_text
+from topologies import catalog, formats
+from topologies.fabric import Fabric, FabricError
+from topologies.spelling import did_you_mean
+from topologies.yaml_lines import Document, DocumentError, Problems
+from topologies.yaml_lines import read as read_document
+
+__all__ = ["Arm", "Spec", "SpecError", "Transport", "loads", "read", "with_changes"]
+
+
+FILE = "file:"
+"""``fabric: file:fabrics/mine.yaml``; a path that ends in .yaml, .yml or .json needs no such mark."""
+
+
+class SpecError(UsageError):
+    """What is wrong with a spec: each of ``errors`` is ``FILE:LINE: field: what; what to do``."""
+
+    def __init__(self, errors: tuple[str, ...]) -> None:
+        self.errors = errors
+        super().__init__("\n".join(errors))
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """How the ranks' bytes travel; ``queue_bytes`` None: chosen from each link's rate."""
+
+    mtu: int
+    congestion: str
+    queue_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """An experiment. ``placement[rank]`` is the rank's host; ``sizes`` in bytes, rising as they were given.
+
+    ``scale`` is the time dilation, None where the machine is to choose. ``baseline`` is a published name or a file,
+    ``baseline_line_rate_GBps`` the line rate of a file's system (the file does not say).
+    ``compare`` holds pairs of groups or arms. ``data`` is the spec as it was written.
+    """
+
+    name: str
+    fabric: Fabric
+    placement: tuple[str, ...]
+    collective: str
+    algorithm: str
+    channels: int
+    dtype: str
+    sizes: tuple[int, ...]
+    arms: tuple[Arm, ...]
+    repeats: int
+    iterations: int
+    warmup: int
+    timeout_s: float
+    scale: float | None
+    baseline: str | None
+    baseline_line_rate_GBps: float | None  # noqa: N815 - GBps and Gbps differ
+    transport: Transport
+    compare: tuple[tuple[str, str], ...]
+    data: Mapping[str, Any]
+
+
+def read(path: Path) -> tuple[Spec, str]:
+    """The spec in a file, and the file's text. UsageError (a SpecError where the text is wrong) says why not."""
+    text = read_text(path, "spec")
+    return loads(text, str(path), path.parent), text
+
+
+def loads(text: str, where: str = "spec", folder: Path = Path()) -> Spec:
+    """The spec in ``text``; files that it names are sought from ``folder``. Raises SpecError."""
+    try:
+        document = read_document(text, where)
+        problems = Problems(document)
+        written = check_shape(document, problems)
+        problems.raise_any()
+        assert written is not None
+        return _meaning(written, document, folder, problems)
+    except DocumentError as error:
+        raise SpecError(error.errors) from None
+
+
+def with_changes(
+    spec: Spec,
+    *,
+    scale: float | None = None,
+    repeats: int | None = None,
+    baseline: str | None = None,
+    line_rate_GBps: float | None = None,  # noqa: N803 - GBps and Gbps differ
+) -> Spec:
+    """``spec`` with what the command line says instead; None changes nothing. UsageError for what can't be."""
+    if scale is not None and not 1 <= scale < 1e9:
+        raise UsageError(f"--scale {scale:g}: a time dilation is a number from 1")
+    if repeats is not None and repeats < 1:
+        raise UsageError(f"--repeats {repeats}: at least 1")
+    if baseline is not None and not Path(baseline).is_file() and (wrong := _unknown_baseline(baseline)):
+        raise UsageError(f"--baseline: {wrong}")
+    if line_rate_GBps is not None and not 0 < line_rate_GBps < float("inf"):
+        raise UsageError(f"--line-rate {line_rate_GBps:g}: must be above 0 GB/s")
+    changes = {"scale": scale, "repeats": repeats, "baseline": baseline, "baseline_line_rate_GBps": line_rate_GBps}
+    given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
+    return replace(spec, data={**spec.data, **given}, **given)
+
+
+def _meaning(written: SpecFile, document: Document, folder: Path, problems: Problems) -> Spec:
+    arms = read_arms(written.arms, routing.policy, problems)
+    pairs = read_pairs(written.compare, arms, problems) if arms else ()
+    sizes = _sizes(written, problems)
+    baseline, line_rate = _baseline(written.baseline, folder, problems)
+    fabric = _fabric(written.fabric, document, folder, problems)
+    hosts = _placement(written, fabric, problems) if fabric else ()
+    if hosts:
+        _check_algorithm(written, len(hosts), problems)
+    problems.raise_any()
+    assert fabric is not None
+    return Spec(
+        name=written.name,
+        fabric=fabric,
+        placement=hosts,
+        collective=written.collective,
+        algorithm=written.algorithm,
+        channels=written.channels,
+        dtype=written.dtype,
+        sizes=sizes,
+        arms=arms,
+        repeats=written.repeats,
+        iterations=written.iterations,
+        warmup=written.warmup,
+        timeout_s=written.timeout_s,
+        scale=written.scale,
+        baseline=baseline,
+        baseline_line_rate_GBps=line_rate,
+        transport=Transport(written.transport.mtu, written.transport.congestion, written.transport.queue),
+        compare=pairs,
+        data=document.data,
+    )
+
+
+def _fabric(wanted: str | dict[str, Any], document: Document, folder: Path, problems: Problems) -> Fabric | None:
+    """The fabric by short form, by file or in place; None, and problems added, where it is wrong."""
+    try:
+        if isinstance(wanted, str):
+            if wanted.startswith(FILE) or wanted.endswith(fabrics.SUFFIXES):
+                return fabrics.read_file(folder / wanted.removeprefix(FILE).strip())
+            return catalog.from_short_form(wanted)
+        if "file" in wanted:
+            return fabrics.read_file(folder / _fabric_path(wanted))
+        return formats.from_document(document.under("fabric"))
+    except DocumentError as error:
+        problems.errors += error.errors
+    except (FabricError, UsageError) as error:
+        for line in str(error).splitlines():
+            problems.add(("fabric",), line)
+    return None
+
+
+def _fabric_path(wanted: dict[str, Any]) -> str:
+    if len(wanted) > 1:
+        others = ", ".join(key for key in wanted if key != "file")
+        raise UsageError(f"{others} can't stand beside file; write the file alone, or the fabric in its place")
+    if not isinstance(wanted["file"], str):
+        raise UsageError("file is no path; write one like {file: fabrics/mine.yaml}, as seen from the spec")
+    return wanted["file"]
+
+
+def _placement(written: SpecFile, fabric: Fabric, problems: Problems) -> tuple[str, ...]:
+    """The host of every rank; empty, and problems added, where it can't be."""
+    if isinstance(written.placement, list):
+        hosts = _listed_hosts(written, fabric, problems)
+    elif written.placement in placement.KINDS:
+        place = placement.interleaved if written.placement == "interleaved" else placement.contiguous
+        hosts = place(fabric, written.ranks or len(fabric.hosts))
+    else:
+        hint = did_you_mean(written.placement, [*placement.KINDS, "a list of hosts"])
+        problems.add(("placement",), f"no placement {written.placement!r}; {hint}")
+        return ()
+    if len(hosts) > MAX_RANKS:
+        problems.add(("fabric",), f"{len(hosts)} ranks are too many; write ranks: {MAX_RANKS} or fewer")
+        return ()
+    if hosts and len(set(hosts)) < 2:
+        problems.add(("placement",), "puts all ranks on one host; use two or more, or nothing crosses the fabric")
+        return ()
+    return hosts
+
+
+def _listed_hosts(written: SpecFile, fabric: Fabric, problems: Problems) -> tuple[str, ...]:
+    hosts, known = tuple(written.placement), set(fabric.hosts)
+    before = len(problems.errors)
+    for index, host in enumerate(hosts):
+        if host not in known:
+            problems.add(("placement", index), f"no host {host!r} in this fabric; {_hosts_hint(host, fabric)}")
+    if written.ranks is not None and len(hosts) != written.ranks:
+        problems.add(("placement",), f"places {len(hosts)} ranks, but ranks is {written.ranks}; name a host a rank")
+    return hosts if len(problems.errors) == before else ()
+
+
+def _hosts_hint(host: str, fabric: Fabric) -> str:
+    hint = did_you_mean(host, fabric.hosts)
+    return hint if hint.startswith("did") else f"its hosts are {fabric.hosts[0]} to {fabric.hosts[-1]}"
+
+
+def _check_algorithm(written: SpecFile, ranks: int, problems: Problems) -> None:
+    if written.algorithm not in algorithms.names():
+        hint = did_you_mean(written.algorithm, algorithms.names())
+        problems.add(("algorithm",), f"no algorithm {written.algorithm!r}; {hint}")
+        return
+    try:
+        algorithms.build(written.algorithm, ranks)
+    except ScheduleError as error:
+        problems.add(("algorithm",), str(error))
+        return
+    if written.channels == 1:
+        return
+    try:
+        algorithms.build(written.algorithm, ranks, written.channels)
+    except ScheduleError as error:
+        problems.add(("channels",), str(error))
+
+
+def _sizes(written: SpecFile, problems: Problems) -> tuple[int, ...]:
+    """The sizes in bytes, each a multiple of the type's size; those of a sweep are rounded down to one."""
+    itemsize = metrics.DTYPES[written.dtype].itemsize
+    if isinstance(written.sizes, Sweep):
+        return tuple(_swept(written.sizes, itemsize, problems))
+    for index, size in enumerate(written.sizes):
+        if size % itemsize:
+            what = f"{size} bytes are no whole number of {written.dtype} elements; write a multiple of {itemsize}"
+            problems.add(("sizes", index), what)
+        if size in written.sizes[:index]:
+            problems.add(("sizes", index), f"{metrics.format_size(size)} is there twice; keep one")
+    return tuple(written.sizes)
+
+
+def _swept(sweep: Sweep, itemsize: int, problems: Problems) -> Iterator[int]:
+    if sweep.min > sweep.max:
+        problems.add(("sizes", "min"), f"{sweep.min} is above max, {sweep.max}; swap them")
+        return
+    if sweep.min % itemsize:
+        what = f"{sweep.min} bytes are no whole number of elements; write a multiple of {itemsize}"
+        problems.add(("sizes", "min"), what)
+    if log(sweep.max / sweep.min) > MAX_SIZES * log(sweep.factor):
+        problems.add(("sizes", "factor"), f"{sweep.factor:g} makes more than {MAX_SIZES} sizes; give a larger one")
+        return
+    size, last = float(sweep.min), 0
+    while size <= sweep.max:
+        rounded = int(size) // itemsize * itemsize
+        if rounded > last:
+            yield rounded
+        last, size = rounded, size * sweep.factor
+
+
+def _baseline(wanted: Any, folder: Path, problems: Problems) -> tuple[str | None, float | None]:
+    """A published name, or the path of a file of nccl-tests output and its system's line rate in GB/s, if given."""
+    if wanted is None:
+        return None, None
+    if isinstance(wanted, str):
+        if wrong := _unknown_baseline(wanted):
+            problems.add(("baseline",), wrong)
+        return wanted, None
+    if not isinstance(wanted, dict) or not isinstance(wanted.get("file"), str) or wanted.keys() - {"file", "line_rate"}:
+        form = "{file: PATH, line_rate: 50}, line_rate in GB/s"
+        problems.add(("baseline",), f"write either a published name (ringlab baseline list) or {form}")
+        return None, None
+    path, line_rate = folder / wanted["file"], wanted.get("line_rate")
+    if not path.is_file():
+        problems.add(("baseline", "file"), f"{path}: no such file; name a file of nccl-tests output")
+    if line_rate is not None and not (type(line_rate) in {int, float} and 0 < line_rate < float("inf")):
+        problems.add(("baseline", "line_rate"), f"{line_rate!r} is no line rate; write GB/s, as in 50")
+        return str(path), None
+    return str(path), line_rate
+
+
+def _unknown_baseline(name: str) -> str | None:
+    """What is wrong with a published baseline's name; None if there is one of that name."""
+    try:
+        published.load(name)
+    except BaselineError as error:
+        return str(error)
+    return None

@@ -1,0 +1,213 @@
+"""The shape of a spec file: its fields, their types and ranges; what is wrong with one in the user's words.
+
+pydantic checks the shape here and goes no further: what a value means (is there such a policy, such a host?) is
+``ringlab.experiments.spec``'s business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic_core import ErrorDetails
+
+from collectives.metrics import DTYPES, parse_size
+from topologies.ports import MAX_CHANNELS
+from topologies.spelling import did_you_mean
+from topologies.yaml_lines import Document, FieldPath, Problems, name_kind
+
+MAX_SIZES = 64
+
+MAX_RANKS = 1024
+"""A ring of so many has 2 million transfers; no machine emulates more hosts."""
+
+
+def _size(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError(f"{value!r} is no size: write bytes or K, M, G, as in 8, 64K, 1.5M, 1G")  # noqa: TRY004 - pydantic takes ValueError
+    nbytes = parse_size(str(value))
+    if not 0 < nbytes < 2**40:
+        raise ValueError(f"{value} is out of range: above 0, below 1024G")
+    return nbytes
+
+
+def _auto(parse: Callable[[object], Any]) -> Callable[[object], Any]:
+    """``auto`` as None, all else by ``parse``."""
+    return lambda value: None if value == "auto" else parse(value)
+
+
+def _factor(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value < 1e9:
+        raise ValueError(f"{value!r} is no time dilation: write auto, or a number from 1")
+    return float(value)
+
+
+def _one_of(known: Collection[str]) -> Callable[[object], str]:
+    def check(value: object) -> str:
+        if not isinstance(value, str) or value not in known:
+            raise ValueError(f"no {value!r}; {did_you_mean(str(value), known)}")
+        return value
+
+    return check
+
+
+def _by_shape(value: object) -> str:
+    """The tag of a union's branch."""
+    match value:
+        case dict():
+            return "<mapping>"
+        case str():
+            return "<text>"
+        case list():
+            return "<list>"
+    return "<other>"
+
+
+Size = Annotated[int, BeforeValidator(_size)]
+
+
+class Model(BaseModel):
+    """No unknown fields, and no guessing of types: ``"3"`` is no number."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Sweep(Model):
+    """``sizes: {min: 1K, max: 64M, factor: 4}``."""
+
+    min: Size
+    max: Size
+    factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 2.0
+
+
+class Transport(Model):
+    """How the ranks' bytes travel."""
+
+    mtu: Annotated[int, Field(ge=576, le=9000)] = 9000
+    congestion: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,15}$")] = "reno"
+    queue: Annotated[int | None, BeforeValidator(_auto(_size))] = None
+
+
+class SpecFile(Model):
+    """The fields as they are written; each is explained where it is used, in ``examples/leaf-spine.yaml``."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    fabric: Annotated[
+        Annotated[str, Tag("<text>")] | Annotated[dict[str, Any], Tag("<mapping>")], Discriminator(_by_shape)
+    ]
+    placement: Annotated[
+        Annotated[str, Tag("<text>")] | Annotated[list[str], Tag("<list>")], Discriminator(_by_shape)
+    ] = "contiguous"
+    ranks: Annotated[int, Field(ge=2, le=MAX_RANKS)] | None = None
+    collective: Annotated[str, BeforeValidator(_one_of(["all_reduce"]))] = "all_reduce"
+    algorithm: str
+    channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)] = 1
+    dtype: Annotated[str, BeforeValidator(_one_of(DTYPES))] = "float"
+    sizes: Annotated[
+        Annotated[list[Size], Tag("<list>"), Field(min_length=1, max_length=MAX_SIZES)]
+        | Annotated[Sweep, Tag("<mapping>")],
+        Discriminator(_by_shape),
+    ]
+    arms: Annotated[list[Any], Field(min_length=1, max_length=256)]
+    repeats: Annotated[int, Field(ge=1, le=1000)] = 3
+    iterations: Annotated[int, Field(ge=1, le=100_000)] = 2
+    warmup: Annotated[int, Field(ge=0, le=100_000)] = 1
+    timeout_s: Annotated[float, Field(gt=0, le=86400)] = 60.0
+    scale: Annotated[float | None, BeforeValidator(_auto(_factor))] = None
+    baseline: Any = None
+    transport: Transport = Transport()
+    compare: list[Any] | None = None
+
+
+HINTS = {
+    "name": "give the experiment a name, like name: my-first",
+    "fabric": "give it a short form, like fabric: leaf-spine:leaves=4,spines=2,hosts=2",
+    "algorithm": "name the collective's algorithm, like algorithm: ring",
+    "sizes": "name the message sizes, like sizes: [1M, 16M]",
+    "arms": "name the policies to compare, like arms: [spanning-tree, pinned]",
+    "min": "name the smallest size, like min: 1K",
+    "max": "name the largest size, like max: 64M",
+}
+"""What to do about a missing field."""
+
+SHAPES = {
+    "string_type": "text, in quotes if need be",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "list_type": "a list, like [1, 2]",
+    "dict_type": "a mapping, like {a: 1}",
+    "model_type": "a mapping, like {a: 1}",
+}
+"""What a field must be, by the pydantic error that says it is not."""
+
+SHAPES_OF_FIELDS = {
+    "fabric": "a short form, a file's path or a mapping",
+    "placement": "contiguous, interleaved or a list of hosts",
+    "sizes": "a list, like [1M, 16M], or a sweep, like {min: 1K, max: 64M, factor: 4}",
+}
+"""The same for fields that may have several shapes."""
+
+SPELLINGS = {
+    "name": "letters, digits, '.', '_' and '-', at most 64 of them",
+    "congestion": "the name of a TCP congestion control, like reno or cubic",
+}
+"""What a pattern means, by field."""
+
+
+def check_shape(document: Document, problems: Problems) -> SpecFile | None:
+    """The spec file in ``document``; None, and problems added, where its shape is wrong."""
+    if document.data is None:
+        problems.add((), "is empty; begin with examples/leaf-spine.yaml")
+        return None
+    if not isinstance(document.data, dict):
+        problems.add((), f"is {name_kind(document.data)}; a spec is a mapping; begin with examples/leaf-spine.yaml")
+        return None
+    try:
+        return SpecFile.model_validate(document.data)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            path = _path(detail["loc"])
+            problems.add(path, _words(detail, path))
+        return None
+
+
+def _path(place: tuple[str | int, ...]) -> FieldPath:
+    """An error's place as pydantic has it, without the union's branch in it."""
+    of_union = len(place) > 1 and place[0] in SHAPES_OF_FIELDS and place[1] in ("<text>", "<mapping>", "<list>")
+    return place[:1] + place[2:] if of_union else place
+
+
+def _words(detail: ErrorDetails, path: FieldPath) -> str:
+    """One of pydantic's errors as what is wrong and what to do."""
+    value, context, name = detail["input"], detail.get("ctx", {}), str(path[-1])
+    match detail["type"]:
+        case "missing":
+            words = f"is missing; {HINTS[name]}"
+        case "extra_forbidden":
+            words = f"there is no such field; {did_you_mean(name, _fields_beside(path))}"
+        case "too_short":
+            words = f"is empty; {HINTS[name]}"
+        case "too_long":
+            words = f"has {context['actual_length']} items; at most {context['max_length']}"
+        case "string_pattern_mismatch":
+            words = f"{value!r} can't be; write {SPELLINGS[name]}"
+        case "greater_than_equal" | "less_than_equal" | "greater_than":
+            words = f"{value} is out of range; write {_bound(context)}"
+        case "value_error":
+            words = str(context["error"])
+        case kind:
+            words = f"is {name_kind(value)}; write {SHAPES_OF_FIELDS.get(name) or SHAPES[kind]}"
+    return words
+
+
+def _fields_beside(path: FieldPath) -> list[str]:
+    models: dict[FieldPath, type[Model]] = {("sizes",): Sweep, ("transport",): Transport}
+    return list(models.get(path[:-1], SpecFile).model_fields)
+
+
+def _bound(context: Mapping[str, Any]) -> str:
+    words = {"ge": "at least", "le": "at most", "gt": "more than"}
+    return next(f"{words[key]} {context[key]:g}" for key in words if key in context)

@@ -1,0 +1,23 @@
+"""Progress goes to standard error, as lines where nobody watches."""
+
+from ringlab.experiments.progress import talk
+
+
+def test_a_pipe_gets_a_line_for_everything(capsys):
+    with talk(total=2) as progress:
+        progress.say("building")
+        progress.step("block 1")
+        progress.step("block 2")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert [line.split(" s  ")[1] for line in err.splitlines()] == ["building", "block 1", "block 2"]
+
+
+def test_a_terminal_gets_one_bar(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    with talk(total=2) as progress:
+        progress.say("building")
+        progress.step("block 1")
+        progress.step("block 2")
+    assert "2" in capsys.readouterr().err
