@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ from pathlib import Path
 
 from emulation.commands import run
 from emulation.errors import MachineError, RunError
-from emulation.lab import Record, is_alive, records, start_time
+from emulation.lab import Record, is_alive, records, scratch_prefix, start_time
 
 GRACE_S = 2.0
 
@@ -45,7 +47,7 @@ def clean() -> Removed:
 
 
 def remove(record: Record) -> None:
-    """Processes first, then bridges in one transaction, then the links that no namespace took along."""
+    """Processes first, then bridges in one transaction, the links that no namespace took along, temporary folders."""
     end([pid for pid, start in record.processes if start_time(pid) == start])
     bridges = sorted({*record.bridges, *_marked_bridges().get(record.tag, ())})
     if bridges:
@@ -56,6 +58,8 @@ def remove(record: Record) -> None:
     # -force: a veth's other end goes with it, and namespaces take theirs along at any moment.
     with suppress(RunError):
         run(["ip", "-force", "-batch", "-"], stdin="\n".join(f"link delete {name}" for name in sorted(left)))
+    for folder in Path(tempfile.gettempdir()).glob(f"{scratch_prefix(record.tag)}*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def end(pids: list[int]) -> None:

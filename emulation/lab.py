@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -94,6 +95,18 @@ class Lab:
         text = json.dumps(asdict(self.record)).encode()
         os.pwrite(self._file, text, 0)
         os.ftruncate(self._file, len(text))
+
+
+def scratch_prefix(tag: str) -> str:
+    """How the lab's temporary folders begin, so that they can be removed when it is dead."""
+    return f"ringlab-{tag}-"
+
+
+@contextmanager
+def scratch_folder(tag: str) -> Iterator[Path]:
+    """A temporary folder of the lab ``tag``, removed on leaving, or by ``cleanup``."""
+    with tempfile.TemporaryDirectory(prefix=scratch_prefix(tag)) as folder:
+        yield Path(folder)
 
 
 def start_time(pid: int) -> int | None:

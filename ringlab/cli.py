@@ -6,6 +6,7 @@ Exit codes: see ``ringlab.errors``.
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -54,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
+    if argv is None:  # a process of our own: a polite end cleans up as Ctrl-C does
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _invoke(words)
     except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - a user never sees a traceback unasked

@@ -18,6 +18,6 @@ def command(json_target: str | None) -> None:
     if json_target:
         write_json(json_target, {"removed": list(found.removed), "alive": list(found.alive)})
     if json_target != STDOUT:
-        click.echo(f"removed {len(found.removed)} dead labs" + "".join(f" {tag}" for tag in found.removed))
+        click.echo(" ".join([f"dead labs removed: {len(found.removed)}", *found.removed]))
         if found.alive:
             click.echo(f"left alone, for they live: {' '.join(found.alive)}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from collectives.schedule import Schedule
 from controller.process import RunningController, running_controller
 from emulation import counters, hosts
 from emulation.errors import RunError
+from emulation.lab import scratch_folder
 from emulation.network import Network, built, require_machine
 from emulation.plan import Plan
 from topologies import addressing
@@ -111,8 +111,8 @@ class Bench:
     ) -> Block:
         """Run the collective at every size; ``patience_s`` is what all of it may take at the most."""
         before = counters.link_bytes(self.fabric, counters.read(self.network.plan))
-        with tempfile.TemporaryDirectory(prefix="ringlab-") as folder:
-            file = Path(folder) / "result.json"
+        with scratch_folder(self.network.plan.tag) as folder:
+            file = folder / "result.json"
             argv = self._argv(sizes, warmup, iterations, file)
             text = self._run_ranks(argv, START_TIMEOUT_S + patience_s, on_line)
             found = json.loads(file.read_text())

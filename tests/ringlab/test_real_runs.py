@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -135,9 +136,10 @@ def test_a_rank_that_is_killed_is_named_in_one_line(spec, tmp_path):
     assert ranks() == []
 
 
-def test_ctrl_c_in_mid_run_ends_everything(spec, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_polite_end_in_mid_run_ends_everything(spec, tmp_path, number):
     with started_run(spec, tmp_path) as process:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, talk = process.communicate(timeout=60)
     assert process.returncode == 130
     assert complaints(talk) == ["ringlab: interrupted"]
@@ -149,7 +151,8 @@ def test_after_kill_9_in_mid_run_clean_removes_the_rest(spec, tmp_path):
         process.kill()
     code, out, said = finished("clean")
     assert (code, said) == (0, [])
-    assert out.startswith("removed 1 dead labs")
+    assert out.startswith("dead labs removed: 1 r")
+    assert not list(Path(tempfile.gettempdir()).glob("ringlab-r*"))
     assert ranks() == []
 
 
