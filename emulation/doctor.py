@@ -29,8 +29,10 @@ PROGRAMS = {
     "ifconfig": "net-tools",
     "ethtool": "ethtool",
     "ping": "iputils-ping",
+    "iperf3": "iperf3",
 }
 SMALL_BUFFER = 1 << 20
+_SENDING_SOCKET = re.compile(r"\[0\]:\*.*\"ovs-vswitchd\".*,tb(\d+),")
 
 
 class State(StrEnum):
@@ -103,6 +105,26 @@ def _datapath() -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def _sending_socket() -> Iterator[Finding]:
+    """The userspace datapath sends all ports' frames through one socket, opened once with the buffer of that moment."""
+    try:
+        text = run(["ss", "--packet", "--memory", "--processes", "--no-header", "--oneline"])
+    except EmulationError:
+        return
+    nbytes = sending_buffer(text)
+    if nbytes is not None and nbytes < SMALL_BUFFER:
+        yield Finding(
+            "sending buffer", State.NOTE, f"ovs-vswitchd sends through {nbytes >> 10} KiB: a busy fabric loses frames",
+            "restart Open vSwitch while no lab is up; the next one opens a large buffer",
+        )  # fmt: skip
+
+
+def sending_buffer(text: str) -> int | None:
+    """Bytes of ovs-vswitchd's unbound packet socket, from ``ss``; None while it has none."""
+    found = _SENDING_SOCKET.search(text)
+    return int(found[1]) if found else None
+
+
 def _queues() -> Iterator[Finding]:
     htb = kernel_has("htb default 1")
     yield Finding("HTB", State.OK if htb else State.MISSING, "yes" if htb else "no", "" if htb else "modprobe sch_htb")
@@ -130,7 +152,7 @@ def _leftovers() -> Iterator[Finding]:
 
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
-    _root, _machine, _programs, _openvswitch, _datapath, _queues, _frameworks, _leftovers,
+    _root, _machine, _programs, _openvswitch, _datapath, _sending_socket, _queues, _frameworks, _leftovers,
 )  # fmt: skip
 
 
