@@ -45,13 +45,8 @@ class Record:
 
     @classmethod
     def of(cls, plan: Plan) -> Record:
-        switches = plan.fabric.switches
-        ends = [end for veth in plan.veths for end in (veth.a, veth.b)]
-        return cls(
-            plan.tag,
-            [plan.bridge(switch) for switch in switches],
-            [end.name for end in ends if plan.fabric.is_switch(end.port.node)],
-        )
+        bridges = [plan.bridge(switch) for switch in plan.fabric.switches]
+        return cls(plan.tag, bridges, [end.name for end in plan.switch_interfaces])
 
     @classmethod
     def read(cls, path: Path) -> Record:

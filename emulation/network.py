@@ -145,7 +145,7 @@ def _ovs_vsctl(args: list[str]) -> str:
 
 def _bring_up_ports(plan: Plan) -> None:
     """Switch ports: IPv6 off before they come up, or its chatter would be counted."""
-    names = [end.name for end in plan.interfaces.values() if plan.fabric.is_switch(end.port.node)]
+    names = [end.name for end in plan.switch_interfaces]
     for name in names:
         with suppress(FileNotFoundError):  # a kernel without IPv6
             Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("1")
@@ -179,7 +179,7 @@ def _send_one_frame(plan: Plan) -> None:
 
 def _check_ports(plan: Plan) -> None:
     """Every port has the number that the rules will use."""
-    wanted = {end.name: end.port for end in plan.interfaces.values() if plan.fabric.is_switch(end.port.node)}
+    wanted = {end.name: end.port for end in plan.switch_interfaces}
     table = json.loads(_ovs_vsctl(["--format=json", "--columns=name,ofport,error", "list", "Interface"]))
     found = {name: (number, error) for name, number, error in table["data"]}
     for name, port in wanted.items():

@@ -124,6 +124,11 @@ class Plan:
     def interfaces(self) -> dict[Port, Interface]:
         return {end.port: end for veth in self.veths for end in (veth.a, veth.b)}
 
+    @cached_property
+    def switch_interfaces(self) -> tuple[Interface, ...]:
+        """Those that stay on the machine; the others go into their hosts' namespaces."""
+        return tuple(end for end in self.interfaces.values() if self.fabric.is_switch(end.port.node))
+
     def rate_bps(self, port: Port) -> int:
         """The emulated rate of a directed link."""
         return round(self.fabric.rate_bps(port) / self.settings.scale)

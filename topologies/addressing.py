@@ -9,22 +9,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 from topologies.fabric import Fabric, FabricError
-from topologies.ports import CONNECT_PORT, LISTEN_PORT, MAX_CHANNELS, connect_port, listen_port
-
-__all__ = [
-    "CONNECT_PORT",
-    "LISTEN_PORT",
-    "MAX_CHANNELS",
-    "MAX_HOSTS",
-    "PREFIX_LENGTH",
-    "connect_port",
-    "dpid",
-    "host_index",
-    "ip",
-    "listen_port",
-    "mac",
-    "table",
-]
 
 MAX_HOSTS = 2**24 - 2  # what 10.0.0.0/8 holds
 PREFIX_LENGTH = 8

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ class Job:
     dtype: str = "float"
     timeout_s: float = 30.0
 
-    @property
+    @cached_property
     def schedule(self) -> Schedule:
         return algorithms.build(self.algorithm, len(self.placement), self.channels)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import combinations
 
 import numpy as np
 
@@ -23,11 +22,6 @@ def compare(arms: Sequence[Arm], pairs: Iterable[tuple[str, str]], rng: np.rando
         for pair in chosen
         if all(samples := [_samples(arms, name, size) for name in pair])
     )
-
-
-def all_pairs(arms: Sequence[Arm]) -> tuple[tuple[str, str], ...]:
-    """Every two groups, in order of the arms."""
-    return tuple(combinations(dict.fromkeys(arm.group for arm in arms), 2))
 
 
 def beside(baseline: Baseline, sizes: Iterable[int]) -> BaselineBeside:

@@ -118,7 +118,6 @@ class _Session:
     def __init__(self, spec: Spec, ready: Bench, timeline: _Timeline, step: Say) -> None:
         self.spec = spec
         self.bench = ready
-        self.framework = ready.control.framework
         self.timeline = timeline
         self.step = step
         self.seen: fidelity.Observation | None = None
@@ -303,7 +302,7 @@ def _fingerprint(scale: Scale, plan: Plan, session: _Session) -> dict[str, objec
     settings = plan.settings
     return {
         **doctor.fingerprint(),
-        "controller": session.framework,
+        "controller": session.bench.control.framework,
         "scale_from": scale.why,
         "mtu": settings.mtu,
         "congestion": settings.congestion,
