@@ -26,7 +26,6 @@ from collectives.transport.connections import Group
 from collectives.transport.errors import MismatchError
 from collectives.transport.loop import Bound, Loop
 from collectives.transport.rendezvous import Rendezvous
-from topologies.ports import slots
 
 KEPT = 256
 """Programs kept: a job has few sizes; the oldest goes first."""
@@ -42,7 +41,9 @@ _Call = tuple[int, np.dtype[Any], str]
 
 
 class Communicator:
-    """One rank of a group. ``peers[rank]`` is each rank's IP address; ranks of one address have ports of their own.
+    """One rank of a group. ``peers[rank]`` is each rank's IP address, or those of all its NICs with + between.
+
+    Ranks of one address have ports of their own; channels take a host's NICs in turn.
 
     ``schedule`` replaces the ``algorithm`` by name. ``token`` tells jobs apart that share addresses; ``settings`` are
     further words (name to value) that all ranks must have in common. Connections open on entry and end on exit.
@@ -70,7 +71,7 @@ class Communicator:
         self.schedule = build(algorithm, len(peers), channels) if schedule is None else schedule
         if self.schedule.num_ranks != len(peers):
             raise ValueError(f"a schedule of {self.schedule.num_ranks} ranks for {len(peers)} peers")
-        self._group = Group(rank, tuple(peers), slots(peers))
+        self._group = Group.of(rank, peers)
         self._token = token
         self._settings = {
             "ranks": str(len(peers)),

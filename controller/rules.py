@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import Enum
 
 from controller.routing.spanning_tree import climb, tree
-from topologies.addressing import ip
+from topologies.addressing import ends, nics
 from topologies.fabric import Fabric, Port
 from topologies.traffic import FlowKey, Path, Paths
 
@@ -146,14 +146,14 @@ def resident_rules(fabric: Fabric) -> list[Rule]:
     any_ipv4 = Match(eth_type=ETH_TYPE_IPV4)
     rules = [Rule(switch, MISS_PRIORITY, Match(), None) for switch in fabric.switches]
     rules += [Rule(switch, UP_PRIORITY, any_ipv4, port.number) for switch, port in parents.items()]
-    for host in fabric.hosts:
-        match = Match(eth_type=ETH_TYPE_IPV4, ipv4_dst=ip(fabric, host))
-        rules += [Rule(port.node, DOWN_PRIORITY, match, port.number) for port in _down_to(fabric, parents, host)]
+    for nic in nics(fabric):
+        match = Match(eth_type=ETH_TYPE_IPV4, ipv4_dst=nic.ip)
+        down = _down_to(fabric, parents, fabric.peer(nic.port))
+        rules += [Rule(port.node, DOWN_PRIORITY, match, port.number) for port in down]
     return rules
 
 
-def _down_to(fabric: Fabric, parents: Mapping[str, Port], host: str) -> Iterator[Port]:
-    attachment = fabric.attachment(host)
+def _down_to(fabric: Fabric, parents: Mapping[str, Port], attachment: Port) -> Iterator[Port]:
     yield attachment
     for port in climb(fabric, parents, attachment.node):
         yield fabric.peer(port)
@@ -161,11 +161,10 @@ def _down_to(fabric: Fabric, parents: Mapping[str, Port], host: str) -> Iterator
 
 def flow_rules(fabric: Fabric, paths: Paths, epoch: int) -> list[Rule]:
     """One rule for each switch on each path, exact to the 5-tuple."""
-    addresses = {host: ip(fabric, host) for key in paths for host in (key.src, key.dst)}
     return [
         rule
         for number, (key, path) in enumerate(paths.items(), start=1)
-        for rule in _rules_along(path, _exact(addresses, key), cookie(epoch, number))
+        for rule in _rules_along(path, _exact(fabric, key), cookie(epoch, number))
     ]
 
 
@@ -174,8 +173,8 @@ def cookie(epoch: int, number: int) -> int:
     return (epoch % (1 << EPOCH_BITS)) << FLOW_BITS | number % (1 << FLOW_BITS)
 
 
-def _exact(addresses: Mapping[str, str], key: FlowKey) -> Match:
-    return Match(ETH_TYPE_IPV4, IP_PROTO_TCP, addresses[key.src], addresses[key.dst], key.src_port, key.dst_port)
+def _exact(fabric: Fabric, key: FlowKey) -> Match:
+    return Match(ETH_TYPE_IPV4, IP_PROTO_TCP, *ends(fabric, key), key.src_port, key.dst_port)
 
 
 def _rules_along(path: Path, match: Match, cookie: int) -> Iterator[Rule]:

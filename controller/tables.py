@@ -15,7 +15,7 @@ from typing import Any
 
 from controller.routing.next_hops import distances, trunks
 from controller.rules import ETH_TYPE_IPV4, IP_PROTO_TCP, Match, Rule
-from topologies.addressing import ip
+from topologies.addressing import Nic, ends, nics
 from topologies.fabric import Fabric, Port
 from topologies.traffic import FlowKey, Paths
 
@@ -116,9 +116,9 @@ class Walk:
     end: str
 
 
-def walk(fabric: Fabric, tables: Tables, packet: Packet, host: str) -> Walk:
-    """Follows ``packet`` from the first link of ``host``, to a host or to where it is lost."""
-    hops, rules = [fabric.ports(host)[0]], list[Rule]()
+def walk(fabric: Fabric, tables: Tables, packet: Packet, nic: Port) -> Walk:
+    """Follows ``packet`` from the port that it leaves its host by, to a host or to where it is lost."""
+    hops, rules = [nic], list[Rule]()
     seen: set[Port] = set()
     while True:
         arrival = fabric.peer(hops[-1])
@@ -153,14 +153,14 @@ def _lost(fabric: Fabric, arrival: Port, rule: Rule | None, seen: set[Port]) -> 
 
 def flow_packet(fabric: Fabric, key: FlowKey) -> Packet:
     """A packet of the flow."""
-    return Packet(ETH_TYPE_IPV4, IP_PROTO_TCP, ip(fabric, key.src), ip(fabric, key.dst), key.src_port, key.dst_port)
+    return Packet(ETH_TYPE_IPV4, IP_PROTO_TCP, *ends(fabric, key), key.src_port, key.dst_port)
 
 
 def prove(fabric: Fabric, rules: Iterable[Rule], paths: Paths) -> None:
     """ProofError unless every flow of ``paths`` is delivered once, along its path (a rule has one port: no copies)."""
     standing = tables(fabric, rules)
     for key, path in paths.items():
-        went = walk(fabric, standing, flow_packet(fabric, key), key.src)
+        went = walk(fabric, standing, flow_packet(fabric, key), fabric.nic(key.src, key.channel))
         if went.delivered_to != key.dst:
             raise ProofError(f"flow {key} does not arrive: {went.end}; planned was {path}")
         if went.hops != path.hops:
@@ -169,29 +169,29 @@ def prove(fabric: Fabric, rules: Iterable[Rule], paths: Paths) -> None:
 
 
 def prove_resident(fabric: Fabric, rules: Iterable[Rule]) -> None:
-    """ProofError unless the resident rules deliver to every host from every switch that has a way there."""
+    """ProofError unless the resident rules deliver to every NIC from every switch that has a way there."""
     standing = tables(fabric, rules)
     neighbours = trunks(fabric)
-    for host in fabric.hosts:
-        packet = Packet(ETH_TYPE_IPV4, ipv4_dst=ip(fabric, host))
+    for nic in nics(fabric):
         good: set[str] = set()
-        for switch in distances(neighbours, [fabric.attachment(host).node]):
-            went = _resident_way(fabric, standing, packet, switch, good)
+        for switch in distances(neighbours, [fabric.peer(nic.port).node]):
+            went = _resident_way(fabric, standing, nic, switch, good)
             if went is None:
-                raise ProofError(f"packets for {host} do not arrive from {switch}")
+                raise ProofError(f"packets for {nic.host} ({nic.ip}) do not arrive from {switch}")
             good.update(went)
 
 
-def _resident_way(fabric: Fabric, tables: Tables, packet: Packet, switch: str, good: set[str]) -> list[str] | None:
-    """The switches that ``packet`` passes from ``switch`` to its host or to a switch known to be good, or None."""
+def _resident_way(fabric: Fabric, tables: Tables, nic: Nic, switch: str, good: set[str]) -> list[str] | None:
+    """The switches that a packet passes from ``switch`` to ``nic`` or to a switch known to be good, or None."""
+    packet = Packet(ETH_TYPE_IPV4, ipv4_dst=nic.ip)
     passed: list[str] = []
     while switch not in good:
         rule = tables[switch].lookup(packet)
         if switch in passed or rule is None or rule.out_port is None:
             return None
         passed.append(switch)
-        peer = fabric.peer(Port(switch, rule.out_port)).node
-        if not fabric.is_switch(peer):
-            return passed if ip(fabric, peer) == packet.ipv4_dst else None
-        switch = peer
+        arrival = fabric.peer(Port(switch, rule.out_port))
+        if not fabric.is_switch(arrival.node):
+            return passed if arrival == nic.port else None
+        switch = arrival.node
     return passed

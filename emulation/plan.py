@@ -89,9 +89,6 @@ class Plan:
     def __post_init__(self) -> None:
         if len(self.tag) != TAG_LENGTH or not self.tag.isalnum():
             raise PlanError(f"tag {self.tag!r}: {TAG_LENGTH} letters and digits")
-        for host in self.fabric.hosts:
-            if len(self.fabric.ports(host)) > 1:
-                raise PlanError(f"host {host!r} has {len(self.fabric.ports(host))} links: one NIC a host is emulated")
         if self.settings.scale < 1:
             raise PlanError(f"scale {self.settings.scale:g}: an emulation runs at 1 or slower")
 
@@ -168,16 +165,17 @@ class Plan:
     def _host_links(self, host: str) -> str:
         fabric = self.fabric
         lines = ["link set lo up"]
-        for port in fabric.ports(host):
-            name = self.interface_name(port)
+        every = addressing.nics(fabric)
+        for nic in (nic for nic in every if nic.host == host):
+            name = self.interface_name(nic.port)
             lines += [
-                f"link set {name} address {addressing.mac(fabric, host)} mtu {self.settings.mtu} up",
-                f"addr add {addressing.ip(fabric, host)}/{addressing.PREFIX_LENGTH} dev {name}",
+                f"link set {name} address {nic.mac} mtu {self.settings.mtu} up",
+                f"addr add {nic.ip}/{addressing.PREFIX_LENGTH} dev {name}",
             ]
             lines += [
-                f"neigh add {ip} lladdr {mac} dev {name} nud permanent"
-                for other, ip, mac in addressing.table(fabric)
-                if other != host
+                f"neigh add {other.ip} lladdr {other.mac} dev {name} nud permanent"
+                for other in every
+                if other.host != host and other.rail == nic.rail
             ]
         return "\n".join(lines)
 

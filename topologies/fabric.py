@@ -130,6 +130,11 @@ class Fabric:
             graph.add_edge(link.a.node, link.b.node, key=link.name, link=link)
         return graph
 
+    @cached_property
+    def leaves(self) -> frozenset[str]:
+        """The switches that hosts are plugged into."""
+        return frozenset(self.peer(port).node for host in self.hosts for port in self._ports_of[host])
+
     def is_switch(self, node: str) -> bool:
         return node in self._switch_set
 
@@ -159,9 +164,17 @@ class Fabric:
         copy = name[name.index("#") :] if "#" in name else ""
         return f"{port.node}->{self.peer(port).node}{copy}"
 
-    def attachment(self, host: str) -> Port:
-        """The switch port that the host's first link is plugged into."""
-        return self.peer(self._ports_of[host][0])
+    def rail(self, host: str, channel: int) -> int:
+        """Which of the host's NICs (from 0) the flows of ``channel`` use: they take turns, as NCCL's channels do."""
+        return channel % len(self._ports_of[host])
+
+    def nic(self, host: str, channel: int = 0) -> Port:
+        """The host's port that flows of ``channel`` leave by."""
+        return self._ports_of[host][self.rail(host, channel)]
+
+    def attachment(self, host: str, channel: int = 0) -> Port:
+        """The switch port that the NIC of ``channel`` is plugged into."""
+        return self.peer(self.nic(host, channel))
 
 
 def _check_nodes(fabric: Fabric) -> None:

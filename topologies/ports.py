@@ -30,6 +30,12 @@ def connect_port(slot: int, channel: int) -> int:
     return CONNECT_PORT + MAX_CHANNELS * slot + channel
 
 
+def channel(src_port: int, dst_port: int) -> int:
+    """The channel of a connection, seen from either end; 0 where neither port is a ``connect_port``."""
+    port = src_port if src_port >= CONNECT_PORT else dst_port
+    return (port - CONNECT_PORT) % MAX_CHANNELS if port >= CONNECT_PORT else 0
+
+
 def slots(placement: Sequence[str]) -> tuple[int, ...]:
     """Each rank's slot: how many ranks before it are on its host (a name or an address)."""
     seen: Counter[str] = Counter()

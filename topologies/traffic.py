@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from topologies.fabric import Fabric, Port
+from topologies.ports import channel
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -21,6 +22,11 @@ class FlowKey:
     dst: str
     src_port: int
     dst_port: int
+
+    @property
+    def channel(self) -> int:
+        """The channel that the ports tell, the same in both directions; 0 for a connection that is no rank's."""
+        return channel(self.src_port, self.dst_port)
 
     def reversed(self) -> FlowKey:
         """The way back, where the acknowledgements travel."""

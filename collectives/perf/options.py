@@ -125,7 +125,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     who = parser.add_argument_group("who takes part")
     who.add_argument("--rank", type=int, help="this process's rank; needs --peers")
-    who.add_argument("--peers", metavar="IP,IP,...", help="every rank's address, rank 0 first")
+    who.add_argument(
+        "--peers", metavar="IP,IP,...", help="every rank's address, rank 0 first; with several NICs: IP+IP"
+    )
     who.add_argument("--ranks", type=int, metavar="N", help="start N ranks on this machine instead")
     who.add_argument("--address", default="127.0.0.1", help="where --ranks meet (%(default)s)")
     who.add_argument("--token", default="", help="a word that tells this job from others on the same addresses")

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from topologies.ports import slots
 
 SEGMENT = 256 * 1024
 """Bytes received, added and forwarded at a time: small enough to add while in cache, large enough for few calls."""
@@ -17,22 +21,35 @@ _RESET = struct.pack("ii", 1, 0)
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The ranks of a job: ``addresses[rank]`` and ``slots[rank]`` (its number among the ranks of its address)."""
+    """The ranks of a job: ``addresses[rank]``, one for each of its host's NICs, and ``slots[rank]``.
+
+    A slot is the rank's number among the ranks of its host.
+    """
 
     rank: int
-    addresses: tuple[str, ...]
+    addresses: tuple[tuple[str, ...], ...]
     slots: tuple[int, ...]
 
-    def __post_init__(self) -> None:
-        for rank, address in enumerate(self.addresses):
-            try:
-                socket.inet_pton(socket.AF_INET, address)
-            except OSError:
-                raise ValueError(f"rank {rank}'s address {address!r} is no IPv4 address like 10.0.0.1") from None
+    @classmethod
+    def of(cls, rank: int, peers: Sequence[str]) -> Self:
+        """From texts: ``10.0.0.1``, or ``10.0.0.1+10.16.0.1`` for a host with two NICs. ValueError if one is none."""
+        addresses = tuple(tuple(peer.split("+")) for peer in peers)
+        for number, nics in enumerate(addresses):
+            for address in nics:
+                try:
+                    socket.inet_pton(socket.AF_INET, address)
+                except OSError:
+                    raise ValueError(f"rank {number}'s address {address!r} is no IPv4 address like 10.0.0.1") from None
+        return cls(rank, addresses, slots(peers))
+
+    def address(self, rank: int, channel: int) -> str:
+        """The rank's address on ``channel``: channels take the NICs in turn."""
+        nics = self.addresses[rank]
+        return nics[channel % len(nics)]
 
     def name(self, rank: int) -> str:
         """For messages: ``rank 3 (10.0.0.4)``."""
-        return f"rank {rank} ({self.addresses[rank]})"
+        return f"rank {rank} ({self.addresses[rank][0]})"
 
     @property
     def me(self) -> str:

@@ -88,7 +88,10 @@ class Rendezvous:
         self._refused = ""
         self._poll = select.poll()
         self._by_fd: dict[int, _Call | _Guest | Connection] = {}
-        self._listener = self._bound(listener, listen_port(group.slots[group.rank]))
+        port = listen_port(group.slots[group.rank])
+        self._listeners = {
+            sock.fileno(): sock for sock in (self._bound(listener, nic, port) for nic in group.addresses[group.rank])
+        }
 
     def __enter__(self) -> Self:
         return self
@@ -96,7 +99,8 @@ class Rendezvous:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._listener.close()
+        for sock in self._listeners.values():
+            sock.close()
         for pending in self._by_fd.values():
             if isinstance(pending, _Call | _Guest) and pending.sock is not None:
                 reset(pending.sock)
@@ -105,7 +109,8 @@ class Rendezvous:
 
     def meet(self) -> list[Connection]:
         """The open connections, when all are. RendezvousError if that fails, or at the deadline."""
-        self._poll.register(self._listener, select.POLLIN)
+        for sock in self._listeners.values():
+            self._poll.register(sock, select.POLLIN)
         while self._calls or self._expected:
             now = monotonic()
             if now >= self._deadline:
@@ -121,8 +126,8 @@ class Rendezvous:
         return self._ready
 
     def _handle(self, fd: int) -> None:
-        if fd == self._listener.fileno():
-            self._welcome_guests()
+        if fd in self._listeners:
+            self._welcome_guests(self._listeners[fd])
             return
         found = self._by_fd.get(fd)
         if isinstance(found, _Call):
@@ -135,8 +140,9 @@ class Rendezvous:
     # -- connections opened here --------------------------------------------------------
     def _dial(self, call: _Call) -> None:
         group = self._group
-        sock = self._bound(caller, connect_port(group.slots[group.rank], call.channel))
-        code = sock.connect_ex((group.addresses[call.peer], listen_port(group.slots[call.peer])))
+        mine, theirs = group.address(group.rank, call.channel), group.address(call.peer, call.channel)
+        sock = self._bound(caller, mine, connect_port(group.slots[group.rank], call.channel))
+        code = sock.connect_ex((theirs, listen_port(group.slots[call.peer])))
         if code not in (0, errno.EINPROGRESS):
             sock.close()
             self._call_later(call, os.strerror(code))
@@ -179,10 +185,10 @@ class Rendezvous:
         self._keep(Connection(sock, call.peer, call.channel, outgoing=True))
 
     # -- connections opened by others ---------------------------------------------------
-    def _welcome_guests(self) -> None:
+    def _welcome_guests(self, listening: socket.socket) -> None:
         while True:
             try:
-                sock, (host, port) = self._listener.accept()
+                sock, (host, port) = listening.accept()
             except BlockingIOError:
                 return
             except OSError:  # it gave up between its call and our answer
@@ -249,9 +255,8 @@ class Rendezvous:
         self._poll.modify(connection.fd, select.POLLRDHUP)
         self._ready.append(connection)
 
-    def _bound(self, make: Callable[[str, int], socket.socket], port: int) -> socket.socket:
-        """A socket at this rank's address; RendezvousError says whose fault it is if there is none."""
-        address = self._group.addresses[self._group.rank]
+    def _bound(self, make: Callable[[str, int], socket.socket], address: str, port: int) -> socket.socket:
+        """A socket at one of this rank's addresses; RendezvousError says whose fault it is if there is none."""
         try:
             return make(address, port)
         except OSError as error:

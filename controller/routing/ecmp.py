@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import ipaddress
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 
 from controller.routing.errors import RoutingError
 from controller.routing.next_hops import NextHops, ends, host_to_host
-from topologies.addressing import dpid, ip
+from topologies import addressing
+from topologies.addressing import dpid
 from topologies.fabric import Fabric, Port
 from topologies.traffic import Demand, FlowKey, Path
 
@@ -33,11 +35,11 @@ def route(fabric: Fabric, demands: Sequence[Demand], seed: int = 0) -> dict[Flow
     hops = NextHops(fabric)
     secret = seed.to_bytes(8, "big")
     numbers = {switch: dpid(fabric, switch).to_bytes(8, "big") for switch in fabric.switches}
-    packed = _packed_addresses(fabric, demands)
 
     def walk(key: FlowKey) -> list[Port]:
         switch, target = ends(fabric, key)
-        five_tuple = _TUPLE.pack(packed[key.src], packed[key.dst], _TCP, key.src_port, key.dst_port)
+        source_ip, target_ip = map(_packed, addressing.ends(fabric, key))
+        five_tuple = _TUPLE.pack(source_ip, target_ip, _TCP, key.src_port, key.dst_port)
         ports: list[Port] = []
         while switch != target:
             choices = hops.choices(switch, target)
@@ -48,9 +50,9 @@ def route(fabric: Fabric, demands: Sequence[Demand], seed: int = 0) -> dict[Flow
     return {demand.key: host_to_host(fabric, demand.key, walk(demand.key)) for demand in demands}
 
 
-def _packed_addresses(fabric: Fabric, demands: Sequence[Demand]) -> Mapping[str, bytes]:
-    hosts = {host for demand in demands for host in (demand.key.src, demand.key.dst)}
-    return {host: ipaddress.IPv4Address(ip(fabric, host)).packed for host in hosts}
+@lru_cache(maxsize=4096)
+def _packed(address: str) -> bytes:
+    return ipaddress.IPv4Address(address).packed
 
 
 def _draw(secret: bytes, message: bytes) -> int:

@@ -1,7 +1,7 @@
 """The equal-cost next hops towards a switch, by number of hops: the map that the policies choose from.
 
-A host sends and receives by its first link; every policy's path is that link, a walk over switches, and the
-destination's first link.
+A flow leaves and arrives by the NICs that its channel uses; every policy's path is the one's link, a walk over
+switches, and the other's link.
 """
 
 from __future__ import annotations
@@ -93,15 +93,15 @@ def distances(trunks: Trunks, sources: Iterable[str]) -> dict[str, int]:
 
 
 def ends(fabric: Fabric, key: FlowKey) -> tuple[str, str]:
-    """The switches that the flow's hosts are plugged into. RoutingError for a flow that never leaves its host."""
+    """The switches that the flow's NICs are plugged into. RoutingError for a flow that never leaves its host."""
     if key.src == key.dst:
         raise RoutingError(f"flow {key}: src and dst are both {key.src!r}; such a flow never leaves its host")
     for host in (key.src, key.dst):
         if host not in fabric.graph or fabric.is_switch(host):
             host_index(fabric, host)  # raises, and says which hosts there are
-    return fabric.attachment(key.src).node, fabric.attachment(key.dst).node
+    return fabric.attachment(key.src, key.channel).node, fabric.attachment(key.dst, key.channel).node
 
 
 def host_to_host(fabric: Fabric, key: FlowKey, walk: Iterable[Port]) -> Path:
     """The flow's whole path, given the ports that it leaves switches by on the way to the last switch."""
-    return Path((fabric.ports(key.src)[0], *walk, fabric.attachment(key.dst)))
+    return Path((fabric.nic(key.src, key.channel), *walk, fabric.attachment(key.dst, key.channel)))

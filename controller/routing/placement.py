@@ -110,8 +110,8 @@ class _Bounds:
         nbytes: dict[Port, int] = defaultdict(int)
         for number, sent in group.nbytes.items():
             key = self.demands[number].key
-            nbytes[self.fabric.ports(key.src)[0]] += sent
-            nbytes[self.fabric.attachment(key.dst)] += sent
+            nbytes[self.fabric.nic(key.src, key.channel)] += sent
+            nbytes[self.fabric.attachment(key.dst, key.channel)] += sent
         return max((8 * sent / self.fabric.rate_bps(port) for port, sent in nbytes.items()), default=0.0)
 
     def _degrees(self, group: StepGroup) -> float:

@@ -40,7 +40,7 @@ def tree(fabric: Fabric) -> Mapping[str, Port]:
 
 def _roots(fabric: Fabric, neighbours: Trunks) -> Iterator[str]:
     """Of each piece of the fabric, the first switch among those farthest from the hosts."""
-    from_hosts = distances(neighbours, (fabric.attachment(host).node for host in fabric.hosts))
+    from_hosts = distances(neighbours, fabric.leaves)
     seen: set[str] = set()
     for switch in fabric.switches:
         if switch not in seen:

@@ -28,7 +28,7 @@ def two_tier(fabric: Fabric) -> TwoTier | None:
     number of links to every spine, and all of them have the same rate.
     """
     neighbours = trunks(fabric)
-    leaves = sorted({fabric.attachment(host).node for host in fabric.hosts}, key=fabric.switches.index)
+    leaves = [switch for switch in fabric.switches if switch in fabric.leaves]
     spines = [switch for switch in fabric.switches if switch not in set(leaves)]
     rates = {fabric.rate_bps(port) for ports in neighbours.values() for port, _ in ports}
     parallel = len(neighbours[leaves[0]]) // len(spines) if spines else 0

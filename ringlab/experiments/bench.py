@@ -131,18 +131,22 @@ class Bench:
 
     def _with_names(self, text: str) -> str:
         """Ranks know each other by address; people know hosts by name."""
-        names = {address: host for host, address, _ in addressing.table(self.fabric)}
+        names = {nic.ip: nic.host for nic in addressing.nics(self.fabric)}
         return re.sub(r"\b10\.\d+\.\d+\.\d+\b", lambda found: names.get(found[0], found[0]), text)
 
     def _argv(self, sizes: Sequence[int], warmup: int, iterations: int, file: Path) -> list[str]:
         job = self.job
-        peers = ",".join(addressing.ip(self.fabric, host) for host in job.placement)
+        peers = ",".join(self._addresses(host) for host in job.placement)
         return [
             sys.executable, "-m", "collectives", "--peers", peers, "--device-name", "numpy/TCP, emulated host",
             "--token", self.network.plan.tag, "--algorithm", job.algorithm, "--channels", str(job.channels),
             "--sizes", ",".join(map(str, sizes)), "-d", job.dtype, "-w", str(warmup), "-n", str(iterations),
             "--no-in-place", "--timeout", f"{job.timeout_s:g}", "-J", str(file),
         ]  # fmt: skip
+
+    def _addresses(self, host: str) -> str:
+        rails = range(len(self.fabric.ports(host)))
+        return "+".join(addressing.ip(self.fabric, host, rail) for rail in rails)
 
     def predicted_bytes(self, installed: Installed, block: Block) -> Counter[Port]:
         """Payload bytes by directed link that schedule and paths say the block moved."""

@@ -125,6 +125,18 @@ def test_a_schedule_of_ones_own(group, address):
     assert in_group(group, address, 4, sums, schedule=star) == [True] * 4
 
 
+def test_hosts_with_several_nics(group, address):
+    second = address.replace("127.", "127.1", 1)
+
+    def total(ready):
+        mine = np.full(1000, ready.rank + 1.0)
+        ready.all_reduce(mine)
+        return mine
+
+    for result in in_group(group, f"{address}+{second}", 3, total, channels=3):
+        assert (result == 6).all()
+
+
 def test_the_same_addresses_at_once_again(group, address):
     """No connection is left in TIME_WAIT: the same ports serve job after job."""
     for _ in range(5):

@@ -1,14 +1,16 @@
 """Ranks, strangers and absent ones meet on real loopback sockets."""
 
 import socket
+import threading
 import time
 
 import pytest
 
 from collectives.communicator import Communicator
-from collectives.transport.connections import listener
+from collectives.transport.connections import Group, listener
 from collectives.transport.errors import RendezvousError
 from collectives.transport.hello import REPLY, Hello, decode_reply, encode_hello, missing
+from collectives.transport.rendezvous import Rendezvous
 
 pytestmark = pytest.mark.process
 
@@ -52,6 +54,24 @@ def test_strangers_are_refused_and_the_job_goes_on(group, address):
     assert b"no rank of ringlab" in heard["http"]
     assert missing(heard["token"], REPLY) == 0
     assert decode_reply(heard["token"]) == "it belongs to another job: the tokens differ"
+
+
+def test_channels_take_the_nics_in_turn(group, address):
+    nics = [address, address.replace("127.", "127.1", 1)]
+    both_have_looked = threading.Barrier(2, timeout=5)
+
+    def ends(rank):
+        flows = [(1 - rank, channel) for channel in range(3)]
+        with Rendezvous(Group.of(rank, ["+".join(nics)] * 2), flows, flows, token="", settings={}, timeout_s=5) as one:
+            met = one.meet()
+            found = {(c.channel, c.sock.getsockname()[0], c.sock.getpeername()[0]) for c in met}
+            both_have_looked.wait()
+            for connection in met:
+                connection.reset()
+            return found
+
+    wanted = {(0, nics[0], nics[0]), (1, nics[1], nics[1]), (2, nics[0], nics[0])}
+    assert group(2, ends) == [wanted, wanted]
 
 
 @pytest.mark.parametrize(

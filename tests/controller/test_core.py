@@ -125,7 +125,7 @@ class Network:
         self.tell(JobPlanned(plan(self.fabric, name, text, demands, self.core.epoch + 1)))
 
     def arrives(self, key):
-        return walk(self.fabric, self.standing(), flow_packet(self.fabric, key), key.src)
+        return walk(self.fabric, self.standing(), flow_packet(self.fabric, key), self.fabric.nic(key.src, key.channel))
 
     def standing(self):
         return {name: switch.table() for name, switch in self.switches.items()}
@@ -331,7 +331,7 @@ def test_whatever_happens_packets_arrive_at_every_moment(story):
     def check():
         standing = network.standing()
         for key in keys:
-            went = walk(fabric, standing, flow_packet(fabric, key), key.src)
+            went = walk(fabric, standing, flow_packet(fabric, key), fabric.nic(key.src, key.channel))
             assert went.delivered_to == key.dst, f"{key}: {went.end}"
 
     def work(name):

@@ -13,13 +13,30 @@ from controller.rules import resident_rules
 from controller.tables import flow_packet, tables, walk
 from topologies.fabric import Cable, Fabric
 from topologies.leaf_spine import leaf_spine
+from topologies.ports import connect_port
 from topologies.ring import ring
 from topologies.traffic import Demand, FlowKey
 
 POLICIES = ["spanning-tree", "shortest", "ecmp", "ecmp:seed=7", "pinned"]
 
 counts = st.integers(1, 3)
+
+
+def two_planes(leaves, spines):
+    """A host a leaf with two NICs, each in a leaf-spine of its own; only hosts join the two."""
+    cables, switches = [], []
+    for plane in "ab":
+        switches += [f"{plane}leaf{leaf}" for leaf in range(leaves)] + [
+            f"{plane}spine{spine}" for spine in range(spines)
+        ]
+        for leaf in range(leaves):
+            cables.append(Cable(f"h{leaf}", f"{plane}leaf{leaf}", 10**9))
+            cables += [Cable(f"{plane}leaf{leaf}", f"{plane}spine{spine}", 10**9) for spine in range(spines)]
+    return Fabric.cabled("two-planes", [f"h{leaf}" for leaf in range(leaves)], switches, cables)
+
+
 fabrics = st.one_of(
+    st.builds(two_planes, st.integers(2, 4), counts),
     st.builds(leaf_spine, st.integers(2, 4), counts, counts, links=st.integers(1, 2)),
     st.builds(ring, st.integers(3, 7), st.integers(1, 2), links=st.integers(1, 2)),
 )
@@ -53,7 +70,7 @@ def test_each_flow_and_its_acknowledgements_arrive_once_along_the_plan(text, job
     assert set(planned.paths) == {key for d in demands for key in (d.key, d.key.reversed())}
     standing = tables(fabric, [*resident_rules(fabric), *planned.rules])
     for key, path in planned.paths.items():
-        went = walk(fabric, standing, flow_packet(fabric, key), key.src)
+        went = walk(fabric, standing, flow_packet(fabric, key), fabric.nic(key.src, key.channel))
         assert went.hops == path.hops
         assert path.nodes(fabric)[0] == key.src
         assert path.nodes(fabric)[-1] == key.dst
@@ -154,3 +171,12 @@ def test_hosts_that_only_hosts_join_cannot_be_routed_and_the_rest_can(text):
 def test_a_flow_from_a_host_to_itself_is_refused(text):
     with pytest.raises(RoutingError, match="src and dst are both 'h1'"):
         policy(text).route(ring(3, 1), [Demand(FlowKey("h1", "h1", 1, 2), (0,), (1,))])
+
+
+@pytest.mark.parametrize("text", POLICIES)
+def test_channels_take_the_nics_in_turn(text):
+    fabric = two_planes(2, 2)
+    keys = [FlowKey("h0", "h1", connect_port(0, channel), 20000) for channel in range(4)]
+    paths = policy(text).route(fabric, [Demand(key, (0,), (10,)) for key in keys])
+    assert [paths[key].hops[0].number for key in keys] == [1, 2, 1, 2]
+    assert [paths[key].nodes(fabric)[-2] for key in keys] == ["aleaf1", "bleaf1"] * 2

@@ -94,7 +94,7 @@ def assert_all_arrive(fabric, standing, keys):
         packet = flow_packet(fabric, key)
         for host in fabric.hosts:
             if host != key.dst:
-                went = walk(fabric, standing, packet, host)
+                went = walk(fabric, standing, packet, fabric.nic(host))
                 assert went.delivered_to == key.dst, f"{key} from {host}: {went.end}"
 
 

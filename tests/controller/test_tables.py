@@ -102,7 +102,7 @@ def test_a_flow_off_its_path_is_found_though_it_arrives():
 def test_a_loop_is_found():
     fabric = ring(3, 1)
     around = [Rule(f"s{i}", 1, Match(), 3 if i > 1 else 2) for i in (1, 2, 3)]
-    went = walk(fabric, tables(fabric, around), Packet(0x0800), "h1")
+    went = walk(fabric, tables(fabric, around), Packet(0x0800), Port("h1", 1))
     assert went.delivered_to is None
     assert went.end == "loops: comes to s2:2 again"
     assert went.hops[0] == Port("h1", 1)
@@ -111,12 +111,14 @@ def test_a_loop_is_found():
 
 def test_another_flow_and_a_ping_take_the_tree():
     standing = tables(FABRIC, ALL)
-    other = walk(FABRIC, standing, replace(flow_packet(FABRIC, KEY), tcp_src=30001), "h1")
-    ping = walk(FABRIC, standing, Packet(0x0800, 1, "10.0.0.1", "10.0.0.2"), "h1")
+    other = walk(FABRIC, standing, replace(flow_packet(FABRIC, KEY), tcp_src=30001), Port("h1", 1))
+    ping = walk(FABRIC, standing, Packet(0x0800, 1, "10.0.0.1", "10.0.0.2"), Port("h1", 1))
     assert other.hops == ping.hops == (Port("h1", 1), Port("leaf1", 2), Port("spine1", 2), Port("leaf2", 1))
     assert ping.end == "delivered to h2"
-    assert walk(FABRIC, standing, Packet(0x0806), "h1").end == "dropped at leaf1 by rule leaf1 priority 0 *: drop"
-    assert walk(FABRIC, standing, Packet(0x0800, 1, "10.0.0.1", "10.0.0.9"), "h1").delivered_to is None
+    assert (
+        walk(FABRIC, standing, Packet(0x0806), Port("h1", 1)).end == "dropped at leaf1 by rule leaf1 priority 0 *: drop"
+    )
+    assert walk(FABRIC, standing, Packet(0x0800, 1, "10.0.0.1", "10.0.0.9"), Port("h1", 1)).delivered_to is None
 
 
 @pytest.mark.parametrize("fabric", [leaf_spine(3, 2, 2), ring(5, 2), leaf_spine(1, 1, 3)])

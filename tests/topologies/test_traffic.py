@@ -1,5 +1,6 @@
 from topologies.fabric import Port
 from topologies.leaf_spine import leaf_spine
+from topologies.ports import connect_port, listen_port
 from topologies.traffic import Demand, FlowKey, Path, link_bytes
 
 FABRIC = leaf_spine(2, 1, 1)
@@ -18,6 +19,13 @@ def test_a_flow_key_turns_round():
     assert str(KEY) == "h1:30000->h2:20000"
     assert KEY.reversed() == FlowKey("h2", "h1", 20000, 30000)
     assert KEY.reversed().reversed() == KEY
+
+
+def test_the_ports_tell_the_channel_from_either_end():
+    for slot, channel in [(0, 0), (0, 5), (3, 63)]:
+        key = FlowKey("h1", "h2", connect_port(slot, channel), listen_port(0))
+        assert (key.channel, key.reversed().channel) == (channel, channel)
+    assert FlowKey("h1", "h2", 5000, 80).channel == 0
 
 
 def test_link_bytes_add_up_over_demands():
