@@ -2,7 +2,7 @@
 RINGLAB = .venv/bin/ringlab
 VENV_PYTHON = .venv/bin/python
 
-.PHONY: setup demo test test-pure lint clean
+.PHONY: setup demo test test-pure lint figures clean
 
 setup:
 	@./setup.sh
@@ -23,6 +23,10 @@ test: setup lint
 
 test-pure: setup
 	@$(VENV_PYTHON) -m pytest -q -n auto -m 'not root and not process'
+
+# The drawings and tables of docs/explanation/fabrics.md.
+figures: setup
+	@$(VENV_PYTHON) docs/draw_fabrics.py
 
 # Removes what labs left on the machine, then what was made in this folder (results in runs/ stay).
 clean:

@@ -2,8 +2,8 @@
 
 A generator's parameters, their kinds, defaults and help are read from its signature, so that a new generator is one
 line in ``GENERATORS``. The suffix says the kind: ``host_rate_bps`` is written ``host_rate=100G``, ``host_latency_s``
-is written ``host_latency=1us``, all else is a count. ``rate`` and ``latency`` stand for all rates and latencies
-that are not given by themselves.
+is written ``host_latency=1us``, all else is a count. ``rate`` stands for ``host_rate`` and ``fabric_rate`` where these
+are not given by themselves, ``latency`` likewise; a thin, slow uplink stays what it is.
 """
 
 from __future__ import annotations
@@ -15,23 +15,48 @@ from functools import lru_cache
 from typing import get_type_hints
 
 from topologies.counts import ParameterError
+from topologies.dragonfly import dragonfly
+from topologies.dual_plane import dual_plane
+from topologies.edge_sites import edge_sites
 from topologies.fabric import Fabric, FabricError
+from topologies.fat_tree import fat_tree
 from topologies.leaf_spine import leaf_spine
+from topologies.mesh import mesh, torus
+from topologies.rail import rail
 from topologies.rates import format_latency, format_rate, parse_latency, parse_rate
 from topologies.ring import ring
 from topologies.spelling import did_you_mean
+from topologies.star import star
+from topologies.tree import tree
 
-GENERATORS: Mapping[str, Callable[..., Fabric]] = {"leaf-spine": leaf_spine, "ring": ring}
+GENERATORS: Mapping[str, Callable[..., Fabric]] = {
+    "leaf-spine": leaf_spine,
+    "ring": ring,
+    "tree": tree,
+    "mesh": mesh,
+    "torus": torus,
+    "fat-tree": fat_tree,
+    "rail": rail,
+    "dual-plane": dual_plane,
+    "dragonfly": dragonfly,
+    "star": star,
+    "edge-sites": edge_sites,
+}
 
+_STANDS_FOR = {"rate": ("host_rate", "fabric_rate"), "latency": ("host_latency", "fabric_latency")}
 _SUFFIXES = {"rate": "_bps", "latency": "_s", "count": ""}
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A generator's parameter as it is written: ``kind`` is count, rate or latency; no ``default``: required."""
+    """A generator's parameter as it is written: ``kind`` is count, rate or latency.
+
+    ``default`` is None for one that is required, and for one that follows from the others (``help`` says how).
+    """
 
     name: str
     kind: str
+    required: bool
     default: str | None
     help: str
 
@@ -47,7 +72,7 @@ def parameters(generator: str) -> tuple[Parameter, ...]:
     function = _find(generator)
     hints = get_type_hints(function, include_extras=True)
     return tuple(
-        _parameter(name, parameter.default, hints[name].__metadata__[0])
+        _parameter(name, parameter, hints[name].__metadata__[0])
         for name, parameter in inspect.signature(function).parameters.items()
     )
 
@@ -59,15 +84,16 @@ def generate(generator: str, settings: Mapping[str, object]) -> Fabric:
     """
     function, known = _find(generator), parameters(generator)
     names = [parameter.name for parameter in known]
+    shared = {name: shared for shared, stands_for in _STANDS_FOR.items() for name in stands_for if name in names}
     for name in settings:
-        if name not in names and name not in _shared(known):
+        if name not in names and name not in shared.values():
             raise ParameterError(name, f"{generator} has no such parameter; {did_you_mean(name, names)}")
     arguments = {}
     for parameter in known:
-        written = parameter.name if parameter.name in settings else parameter.kind
+        written = parameter.name if parameter.name in settings else shared.get(parameter.name, parameter.name)
         if written in settings:
             arguments[parameter.keyword] = _value(parameter.kind, written, settings[written])
-        elif parameter.default is None:
+        elif parameter.required:
             raise ParameterError(parameter.name, f"is missing; give {generator} the number of {parameter.help}")
     return function(**arguments)
 
@@ -97,10 +123,11 @@ def _find(generator: str) -> Callable[..., Fabric]:
         raise FabricError(f"no generator {generator!r}; {did_you_mean(generator, GENERATORS)}") from None
 
 
-def _parameter(keyword: str, default: object, explanation: str) -> Parameter:
+def _parameter(keyword: str, parameter: inspect.Parameter, explanation: str) -> Parameter:
     kind = next(kind for kind, suffix in _SUFFIXES.items() if keyword.endswith(suffix))
     name = keyword.removesuffix(_SUFFIXES[kind])
-    return Parameter(name, kind, _written(kind, default), explanation)
+    required = parameter.default is inspect.Parameter.empty
+    return Parameter(name, kind, required, _written(kind, parameter.default), explanation)
 
 
 def _written(kind: str, default: object) -> str | None:
@@ -112,10 +139,6 @@ def _written(kind: str, default: object) -> str | None:
         case int():
             return str(default)
     return None
-
-
-def _shared(known: tuple[Parameter, ...]) -> set[str]:
-    return {parameter.kind for parameter in known} - {"count"}
 
 
 def _value(kind: str, name: str, value: object) -> int | float:

@@ -1,4 +1,4 @@
-"""One SVG of a fabric, for page, report, docs and notebook: leaf-spine in tiers, a ring as a circle.
+"""One SVG of a fabric, for page, report, docs and notebook; ``layout`` says where nodes stand.
 
 A link is two lines, one a direction, each on the right-hand side of the way it goes, with an arrow in its middle.
 Given the directions' share of load, a line's colour and width both tell it (never colour alone; the colours are
@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from html import escape
-from math import hypot
 
+from topologies.bows import bows, ordered
+from topologies.canvas import HALF_HEIGHT, Curve, Layout, curve, half_width
 from topologies.fabric import Fabric, Link, Port
-from topologies.layout import Layout, Point, place
+from topologies.layout import place
 from topologies.rates import format_latency, format_rate
 
 HEAD, FOOT = 48.0, 56.0
@@ -69,21 +70,27 @@ def _links(fabric: Fabric, layout: Layout, shares: Mapping[Port, float] | None) 
     copies: dict[frozenset[str], list[Link]] = {}
     for link in fabric.links:
         copies.setdefault(frozenset((link.a.node, link.b.node)), []).append(link)
-    for parallel in copies.values():
+    for pair, bow in bows(fabric, layout).items():
+        start, parallel = ordered(pair)[0], copies[pair]
         for index, link in enumerate(parallel):
             lane = (2 * index + 1 - len(parallel)) * 2 * GAP  # parallel links lie side by side
             for port in (link.a, link.b):
-                side = lane if port == link.a else -lane
-                yield _direction(fabric, port, _shifted(layout, fabric, port, side + GAP), shares)
+                sign = 1 if port.node == start else -1  # right of one direction is left of the other
+                ends = layout.centres[port.node], layout.centres[link.other(port).node]
+                yield _direction(fabric, port, curve(*ends, side=GAP + sign * lane, bow=sign * bow), shares)
 
 
-def _direction(fabric: Fabric, port: Port, ends: tuple[Point, Point], shares: Mapping[Port, float] | None) -> str:
+def _direction(fabric: Fabric, port: Port, way: Curve, shares: Mapping[Port, float] | None) -> str:
     share = None if shares is None else shares.get(port, 0.0)
     kind = "plain" if share is None else f"load{_step(share)}"
     thick = 1.5 if share is None else 1.5 + 4 * min(share, 1.0)
-    (x1, y1), (x2, y2) = ends
-    line = f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke-width="{thick:.1f}"/>'
-    return f'<g class="{kind}"><title>{escape(_tip(fabric, port, share))}</title>{line}{_arrow(ends, thick)}</g>'
+    (x1, y1), (x, y), (x2, y2) = way.start, way.control, way.end
+    line = (
+        f'<path d="M{x1:.1f} {y1:.1f}Q{x:.1f} {y:.1f} {x2:.1f} {y2:.1f}" fill="none" stroke-width="{thick:.1f}"/>'
+        if way.is_bent
+        else f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke-width="{thick:.1f}"/>'
+    )
+    return f'<g class="{kind}"><title>{escape(_tip(fabric, port, share))}</title>{line}{_arrow(way, thick)}</g>'
 
 
 def _tip(fabric: Fabric, port: Port, share: float | None) -> str:
@@ -92,26 +99,15 @@ def _tip(fabric: Fabric, port: Port, share: float | None) -> str:
     return words if share is None else f"{words}  {share:.1%} used"
 
 
-def _arrow(ends: tuple[Point, Point], thick: float) -> str:
+def _arrow(way: Curve, thick: float) -> str:
     """A triangle a little past the middle, so that the two directions' arrows do not meet."""
-    (x1, y1), (x2, y2) = ends
-    along = hypot(x2 - x1, y2 - y1) or 1.0
-    ux, uy = (x2 - x1) / along, (y2 - y1) / along
-    x, y, size = x1 + 0.56 * (x2 - x1), y1 + 0.56 * (y2 - y1), 3.0 + thick
+    (x, y), (ux, uy), size = way.at(0.56), way.heading(0.56), 3.0 + thick
     corners = (
         (x + ux * size, y + uy * size),
         (x - uy * size * 0.6, y + ux * size * 0.6),
         (x + uy * size * 0.6, y - ux * size * 0.6),
     )
     return f'<polygon points="{" ".join(f"{px:.1f},{py:.1f}" for px, py in corners)}" stroke="none"/>'
-
-
-def _shifted(layout: Layout, fabric: Fabric, port: Port, side: float) -> tuple[Point, Point]:
-    """From this port's node to its peer, ``side`` pixels to the right of the way."""
-    (x1, y1), (x2, y2) = layout.centres[port.node], layout.centres[fabric.peer(port).node]
-    along = hypot(x2 - x1, y2 - y1) or 1.0
-    dx, dy = -(y2 - y1) / along * side, (x2 - x1) / along * side
-    return (x1 + dx, y1 + dy), (x2 + dx, y2 + dy)
 
 
 def _step(share: float) -> int:
@@ -122,10 +118,11 @@ def _nodes(fabric: Fabric, layout: Layout) -> Iterator[str]:
     for node in fabric.nodes:
         x, y = layout.centres[node]
         kind = "switch" if fabric.is_switch(node) else "host"
-        half = max(24.0, 4.2 * len(node) + 6)
+        half = half_width(node)
         corner = 3 if kind == "switch" else 15
         yield (
-            f'<g><rect class="{kind}" x="{x - half:.1f}" y="{y - 15:.1f}" width="{2 * half:.1f}" height="30"'
+            f'<g><rect class="{kind}" x="{x - half:.1f}" y="{y - HALF_HEIGHT:.1f}" width="{2 * half:.1f}"'
+            f' height="{2 * HALF_HEIGHT:.0f}"'
             f' rx="{corner}"/><text class="name" x="{x:.1f}" y="{y:.1f}">{escape(node)}</text></g>'
         )
 

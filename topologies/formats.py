@@ -71,9 +71,9 @@ def dumps(fabric: Fabric) -> str:
     """YAML that ``loads`` reads back to an equal fabric."""
     data = to_data(fabric)
     lines = [
-        f"name: {_text(data['name'])}",
-        f"hosts: [{', '.join(map(_text, data['hosts']))}]",
-        f"switches: [{', '.join(map(_text, data['switches']))}]",
+        f"name: {plain_or_quoted(data['name'])}",
+        f"hosts: [{', '.join(map(plain_or_quoted, data['hosts']))}]",
+        f"switches: [{', '.join(map(plain_or_quoted, data['switches']))}]",
         "links:" if data["links"] else "links: []",
     ]
     return "\n".join([*lines, *(f"- {{{_flow(link)}}}" for link in data["links"])]) + "\n"
@@ -257,10 +257,11 @@ def _cable(link: Link) -> Cable:
 
 
 def _flow(link: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key}: {_text(value) if key in ('a', 'b', 'name') else value}" for key, value in link.items())
+    texts = ("a", "b", "name")
+    return ", ".join(f"{key}: {plain_or_quoted(value) if key in texts else value}" for key, value in link.items())
 
 
-def _text(text: str) -> str:
+def plain_or_quoted(text: str) -> str:
     """A YAML scalar that is read back as this text: plain where it can be, quoted where YAML sees something else."""
     plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_.#-]*", text)
     if plain and read(text, "").data == text:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated
 
-from topologies.counts import check_at_least, check_links
+from topologies.counts import check_at_least, check_links, numbered
 from topologies.fabric import Cable, Fabric
+from topologies.link_parameters import LATENCY_S, RATE_BPS, FabricLatency, FabricRate, HostLatency, HostRate, Links
 
 
 def leaf_spine(
@@ -18,11 +19,11 @@ def leaf_spine(
     spines: Annotated[int, "spine switches"],
     hosts: Annotated[int, "hosts on each leaf"],
     *,
-    host_rate_bps: Annotated[int, "rate of a host's link"] = 100_000_000_000,
-    fabric_rate_bps: Annotated[int, "rate of a leaf-spine link"] = 100_000_000_000,
-    host_latency_s: Annotated[float, "one-way latency of a host's link"] = 1e-6,
-    fabric_latency_s: Annotated[float, "one-way latency of a leaf-spine link"] = 1e-6,
-    links: Annotated[int, "parallel links from each leaf to each spine"] = 1,
+    host_rate_bps: HostRate = RATE_BPS,
+    fabric_rate_bps: FabricRate = RATE_BPS,
+    host_latency_s: HostLatency = LATENCY_S,
+    fabric_latency_s: FabricLatency = LATENCY_S,
+    links: Links = 1,
 ) -> Fabric:
     """Two tiers of switches, every leaf cabled to every spine. FabricError for a count below 1."""
     check_at_least(1, leaves=leaves, spines=spines, hosts=hosts, links=links)
@@ -38,7 +39,7 @@ def leaf_spine(
 
     return Fabric.cabled(
         f"leaf-spine-{leaves}x{spines}x{hosts}",
-        [f"h{number + 1}" for number in range(leaves * hosts)],
-        [f"leaf{number + 1}" for number in range(leaves)] + [f"spine{number + 1}" for number in range(spines)],
+        numbered("h", leaves * hosts),
+        numbered("leaf", leaves) + numbered("spine", spines),
         cables(),
     )

@@ -1,7 +1,8 @@
-"""What a fabric can carry, and its size: line rate, oversubscription, bisection, diameter, counts.
+"""What a fabric can carry, and its size: line rate, oversubscription, bisection, diameter, paths, counts.
 
 A switch's *uplink rate* is the rate of its links to other switches, all together, in one direction; its *host rate*
-is that of its links to hosts.
+is that of its links to hosts. Hosts forward nothing: where switches are joined by hosts alone (planes, rails), they are
+apart.
 """
 
 from __future__ import annotations
@@ -12,30 +13,38 @@ from dataclasses import dataclass
 import networkx as nx
 
 from topologies.fabric import Fabric
+from topologies.path_counts import diameter, equal_cost_paths, path_diversity
 
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """Counts, and the four measures of this module."""
+    """Counts (``switch_ports``: in use), and the measures of this module and of ``path_counts``."""
 
     hosts: int
     switches: int
     links: int
+    switch_ports: int
     line_rate_bps: float
     oversubscription: float
     bisection_bps: int
     diameter: int
+    path_diversity: int
+    equal_cost_paths: int
 
 
 def measures(fabric: Fabric) -> Measures:
+    """All of them. FabricError where two hosts can't reach each other but through a third."""
     return Measures(
         hosts=len(fabric.hosts),
         switches=len(fabric.switches),
         links=len(fabric.links),
+        switch_ports=sum(len(fabric.ports(switch)) for switch in fabric.switches),
         line_rate_bps=line_rate_bps(fabric),
         oversubscription=oversubscription(fabric),
         bisection_bps=bisection_bps(fabric),
         diameter=diameter(fabric),
+        path_diversity=path_diversity(fabric),
+        equal_cost_paths=equal_cost_paths(fabric),
     )
 
 
@@ -43,7 +52,7 @@ def line_rate_bps(fabric: Fabric) -> float:
     """What every host could inject at once if all its traffic left its switch.
 
     The least over the hosts of min(NIC rate, uplink rate of its switch / NICs plugged in there), summed over the
-    host's NICs. In a fabric of one switch no traffic leaves: the NICs alone count.
+    host's NICs. From a switch without uplinks (a star's, a rail's) no traffic leaves: its NICs alone count.
     """
     uplinks, nics = _uplink_rates(fabric), _nics(fabric)
 
@@ -61,7 +70,8 @@ def line_rate_bps(fabric: Fabric) -> float:
 def oversubscription(fabric: Fabric) -> float:
     """Host rate / uplink rate of the switch where it is greatest; 1 or less: every host can send out at full rate.
 
-    0 for a fabric of one switch, whose traffic never leaves it.
+    It looks one switch far: what tiers further up can carry shows in the bisection. 0 where no switch has uplinks
+    (star, rails alone): no traffic leaves them.
     """
     uplinks, hosts = _uplink_rates(fabric), Counter[str]()
     for host in fabric.hosts:
@@ -73,34 +83,24 @@ def oversubscription(fabric: Fabric) -> float:
 def bisection_bps(fabric: Fabric) -> int:
     """What the first half of the hosts can send to the second half at once, NICs included (a maximum flow).
 
-    For leaf-spine and ring this is the bisection: hosts are numbered switch by switch, and no even split of them
-    cuts less. Of another fabric it is an upper bound. 0 for a single host.
+    The generators number their hosts such that this is the bisection: no even split of the hosts carries less (the
+    tests try all splits of small ones). Of a dragonfly with more global links than local ones, of edge sites, and of a
+    fabric from elsewhere, it is an upper bound. 0 for a single host.
     """
     half = len(fabric.hosts) // 2
     if not half:
         return 0
-    graph: nx.DiGraph[str] = nx.DiGraph()
+    rates: Counter[tuple[str, str]] = Counter()
     for port in fabric.directed_links():
-        ends = (port.node, fabric.peer(port).node)
-        before = graph.edges[ends]["capacity"] if graph.has_edge(*ends) else 0
-        graph.add_edge(*ends, capacity=before + fabric.rate_bps(port))
-    for host in fabric.hosts[:half]:
-        graph.add_edge("<", host)  # no capacity: without limit
-    for host in fabric.hosts[half:]:
-        graph.add_edge(host, ">")
+        if fabric.is_switch(port.node) and fabric.is_switch(fabric.peer(port).node):
+            rates[port.node, fabric.peer(port).node] += fabric.rate_bps(port)
+    for index, host in enumerate(fabric.hosts):  # a host never relays: each NIC is a source, or a sink, of its own
+        for port in fabric.ports(host):
+            switch = fabric.peer(port).node
+            rates[("<", switch) if index < half else (switch, ">")] += fabric.rate_bps(port)
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_edges_from((*ends, {"capacity": rate_bps}) for ends, rate_bps in rates.items())
     return int(nx.maximum_flow_value(graph, "<", ">"))
-
-
-def diameter(fabric: Fabric) -> int:
-    """Links on the shortest path between the two hosts furthest apart; hosts forward nothing. 0 for a single host."""
-    switches = nx.Graph(fabric.graph.subgraph(fabric.switches))
-    plugged = [frozenset(fabric.peer(port).node for port in fabric.ports(host)) for host in fabric.hosts]
-    places = set(plugged)
-    between: float = 2
-    for place in places:
-        far = nx.multi_source_dijkstra_path_length(switches, place, weight=None)
-        between = max(between, *(2 + min(far[switch] for switch in other) for other in places))
-    return int(between) if len(plugged) > 1 else 0
 
 
 def _uplink_rates(fabric: Fabric) -> Counter[str]:

@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated
 
-from topologies.counts import check_at_least, check_links
+from topologies.counts import check_at_least, check_links, numbered
 from topologies.fabric import Cable, Fabric
+from topologies.link_parameters import LATENCY_S, RATE_BPS, FabricLatency, FabricRate, HostLatency, HostRate, Links
 
 
 def ring(
     switches: Annotated[int, "switches in the circle"],
     hosts: Annotated[int, "hosts on each switch"],
     *,
-    host_rate_bps: Annotated[int, "rate of a host's link"] = 100_000_000_000,
-    fabric_rate_bps: Annotated[int, "rate of a link between switches"] = 100_000_000_000,
-    host_latency_s: Annotated[float, "one-way latency of a host's link"] = 1e-6,
-    fabric_latency_s: Annotated[float, "one-way latency of a link between switches"] = 1e-6,
-    links: Annotated[int, "parallel links between neighbours"] = 1,
+    host_rate_bps: HostRate = RATE_BPS,
+    fabric_rate_bps: FabricRate = RATE_BPS,
+    host_latency_s: HostLatency = LATENCY_S,
+    fabric_latency_s: FabricLatency = LATENCY_S,
+    links: Links = 1,
 ) -> Fabric:
     """Switches in a circle. FabricError below 3 switches, or for another count below 1."""
     check_at_least(3, switches=switches)
@@ -36,9 +37,4 @@ def ring(
             for _ in range(links):
                 yield Cable(f"s{switch + 1}", f"s{(switch + 1) % switches + 1}", fabric_rate_bps, fabric_latency_s)
 
-    return Fabric.cabled(
-        f"ring-{switches}x{hosts}",
-        [f"h{number + 1}" for number in range(switches * hosts)],
-        [f"s{number + 1}" for number in range(switches)],
-        cables(),
-    )
+    return Fabric.cabled(f"ring-{switches}x{hosts}", numbered("h", switches * hosts), numbered("s", switches), cables())

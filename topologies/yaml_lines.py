@@ -30,10 +30,10 @@ _NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")  # JS
 
 
 class DocumentError(ValueError):
-    """One or more things wrong with a text; each of ``errors`` is ``WHERE:LINE: field: what; what to do``."""
+    """One or more things wrong with a text; each of ``errors`` is one line ``WHERE:LINE: field: what; what to do``."""
 
     def __init__(self, errors: Iterable[str]) -> None:
-        self.errors = tuple(errors)
+        self.errors = tuple(map(_printable, errors))
         super().__init__("\n".join(self.errors))
 
 
@@ -41,13 +41,15 @@ class DocumentError(ValueError):
 class Document:
     """Plain data (None, bool, int, float, str, list, dict with str keys), and the line (from 1) of every field.
 
-    ``root`` is the path of ``data`` in the whole text; data that came from no text has no ``lines``.
+    ``root`` is the path of ``data`` in the whole text; data that came from no text has no ``lines``. Data that was
+    made from a file of another shape has ``names``: what the file itself calls a field.
     """
 
     where: str
     data: Any
     lines: Mapping[FieldPath, int] = field(default_factory=dict)
     root: FieldPath = ()
+    names: Mapping[FieldPath, str] = field(default_factory=dict)
 
     def under(self, key: str | int) -> Document:
         """The part of the document at ``key``, which still knows its lines."""
@@ -58,7 +60,13 @@ class Document:
         full = (*self.root, *path)
         line = next((self.lines[full[:size]] for size in range(len(full), -1, -1) if full[:size] in self.lines), None)
         where = self.where if line is None else f"{self.where}:{line}"
-        return f"{where}: {name_field(full)}" if full else where
+        return f"{where}: {self._name(full)}" if full else where
+
+    def _name(self, full: FieldPath) -> str:
+        for size in range(len(full), 0, -1):
+            if full[:size] in self.names:
+                return ": ".join(filter(None, (self.names[full[:size]], name_field(full[size:]))))
+        return name_field(full)
 
 
 class Problems:
@@ -182,6 +190,11 @@ class _Builder:
             top.container[top.key] = value
             top.key = None
         return path
+
+
+def _printable(text: str) -> str:
+    """``text`` in one line that a terminal can show: a file's words may hold anything."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def _joined(pair: re.Match[str]) -> str:

@@ -1,31 +1,33 @@
-"""A fabric as a user names it: by a short form, or by a file."""
+"""A fabric as a user names it: by a short form, or by a file of any format that is read."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import click
+
 from ringlab.errors import UsageError
 from ringlab.text_files import read_text
-from topologies import catalog, formats
+from topologies import catalog, exchange
+from topologies.drafts import Unsaid
 from topologies.fabric import Fabric, FabricError
 from topologies.yaml_lines import DocumentError
-from topologies.yaml_lines import read as read_document
 
 
 class InvalidFabricError(UsageError):
     """A fabric that was read and can't be, in contrast to a file that can't be read."""
 
 
-SUFFIXES = (".yaml", ".yml", ".json")
+SUFFIXES = (".yaml", ".yml", ".json", ".graphml")
 
 
-def read(wanted: str) -> Fabric:
-    """``leaf-spine:leaves=4,spines=2,hosts=2`` or ``fabrics/mine.yaml``.
+def read(wanted: str, source: str | None = None, unsaid: Unsaid | None = None) -> Fabric:
+    """``leaf-spine:leaves=4,spines=2,hosts=2`` or ``fabrics/mine.yaml``. For a file, as ``read_file``.
 
     UsageError where a file can't be read; InvalidFabricError, a line an error, where it holds no fabric.
     """
-    if is_file_name(wanted):
-        return read_file(Path(wanted))
+    if source or is_file_name(wanted):
+        return read_file(Path(wanted), source, unsaid)
     try:
         return catalog.from_short_form(wanted)
     except FabricError as error:
@@ -33,15 +35,19 @@ def read(wanted: str) -> Fabric:
         raise InvalidFabricError(f"{error}{hint}") from None
 
 
-def read_file(path: Path) -> Fabric:
-    """The fabric in a YAML or JSON file. Raises as ``read``."""
+def read_file(path: Path, source: str | None = None, unsaid: Unsaid | None = None) -> Fabric:
+    """The fabric in a file. Raises as ``read``.
+
+    Its format is ``source``, or what the text itself shows. What had to be taken for granted (``unsaid``) is said on
+    standard error.
+    """
     try:
-        document = read_document(read_text(path, "fabric"), str(path))
-        if isinstance(document.data, dict) and "arms" in document.data:
-            raise InvalidFabricError(f"{path}: is a spec and no fabric; name what stands in its field fabric")
-        return formats.from_document(document)
+        imported = exchange.loads(read_text(path, "fabric"), str(path), source, unsaid)
     except DocumentError as error:
         raise InvalidFabricError(str(error)) from None
+    for note in imported.notes:
+        click.echo(f"ringlab: {note}", err=True)
+    return imported.fabric
 
 
 def is_file_name(wanted: str) -> bool:

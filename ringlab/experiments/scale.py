@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from ringlab.experiments import calibrate
 from topologies.fabric import Fabric
-from topologies.measures import diameter, line_rate_bps
+from topologies.measures import line_rate_bps
+from topologies.path_counts import diameter
 from topologies.traffic import Demand
 
 ROUND = (1.0, 2.0, 2.5, 4.0, 5.0, 8.0, 10.0)

@@ -31,23 +31,42 @@ def test_numbers_do_as_well_as_text():
     )
 
 
+def test_all_of_the_field_are_there():
+    assert [*GENERATORS] == [
+        "leaf-spine", "ring", "tree", "mesh", "torus", "fat-tree", "rail", "dual-plane", "dragonfly", "star",
+        "edge-sites",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("generator", GENERATORS)
-def test_parameters_are_the_signature(generator):
+def test_every_parameter_can_be_written(generator):
     known = {parameter.name: parameter for parameter in parameters(generator)}
     assert known["host_rate"].kind == "rate"
     assert known["host_rate"].default == "100G"
+    assert known["host_latency"].keyword == "host_latency_s"
+    assert all(parameter.help for parameter in known.values())
+    settings = {name: "4" if parameter.required else parameter.default for name, parameter in known.items()}
+    written = {name: value for name, value in settings.items() if value is not None}
+    required = {name: value for name, value in settings.items() if known[name].required}
+    assert generate(generator, written) == generate(generator, required)
+
+
+def test_parameters_are_the_signature():
+    known = {parameter.name: parameter for parameter in parameters("dragonfly")}
     assert known["fabric_latency"].default == "1us"
     assert known["fabric_latency"].keyword == "fabric_latency_s"
-    assert known["hosts"].default is None
-    assert known["links"].default == "1"
-    assert all(parameter.help for parameter in known.values())
+    assert [known[name].required for name in ("a", "groups", "host_rate")] == [True, False, False]
+    assert [known[name].default for name in ("a", "groups", "host_rate")] == [None, None, "100G"]
+    assert generate("dragonfly", {"a": 2, "p": 1, "h": 1, "groups": "2"}).name == "dragonfly-2x1x1-2"
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("leafspine:leaves=2", "no generator 'leafspine'; did you mean 'leaf-spine'?"),
-        ("torus", "no generator 'torus'; there are leaf-spine, ring"),
+        ("hypercube", "no generator 'hypercube'; there are leaf-spine, ring, tree, mesh, torus, fat-tree, rail"),
+        ("star:hosts=2,fabric_rate=1G", "fabric_rate: star has no such parameter; there are hosts, host_rate, host"),
+        ("dragonfly:a=2,p=1", "h: is missing; give dragonfly the number of global links on each switch"),
         ("ring:swiches=3,hosts=1", "swiches: ring has no such parameter; did you mean 'switches'?"),
         ("ring:switches=3", "hosts: is missing; give ring the number of hosts on each switch"),
         ("ring:switches=3,hosts", "'hosts' is no setting; write hosts=VALUE"),

@@ -1,12 +1,16 @@
+import re
 from dataclasses import replace
+from itertools import combinations
 from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from topologies.catalog import from_short_form
 from topologies.drawing import draw
 from topologies.fabric import Port
+from topologies.gallery import EXAMPLES
 from topologies.leaf_spine import leaf_spine
 from topologies.ring import ring
 
@@ -27,7 +31,10 @@ def tips(svg):
     }
 
 
-@pytest.mark.parametrize("fabric", [FABRIC, ring(5, 2)], ids=lambda fabric: fabric.name)
+DRAWN = [FABRIC, ring(5, 2), *map(from_short_form, EXAMPLES.values())]
+
+
+@pytest.mark.parametrize("fabric", DRAWN, ids=lambda fabric: fabric.name)
 def test_every_node_and_both_directions_of_every_link_are_there(fabric):
     svg = draw(fabric)
     assert set(fabric.nodes) < set(texts(svg))
@@ -37,13 +44,23 @@ def test_every_node_and_both_directions_of_every_link_are_there(fabric):
     assert any("host links 100G 1us" in text for text in texts(svg))
 
 
-def test_the_two_directions_do_not_lie_on_each_other():
-    lines = [
-        tuple(line.attrib[key] for key in ("x1", "y1", "x2", "y2"))
-        for line in ET.fromstring(draw(FABRIC)).iter(f"{SVG}line")
-    ]
+@pytest.mark.parametrize("fabric", DRAWN, ids=lambda fabric: fabric.name)
+def test_no_two_directions_lie_on_each_other(fabric):
+    svg = ET.fromstring(draw(fabric))
+    lines = [tuple(line.attrib[key] for key in ("x1", "y1", "x2", "y2")) for line in svg.iter(f"{SVG}line")]
     ends = {frozenset([line[:2], line[2:]]) for line in lines}
-    assert len(ends) == len(lines) == 2 * len(FABRIC.links)
+    bows = [path.attrib["d"] for path in svg.iter(f"{SVG}path")]
+    assert len(ends) == len(lines)
+    assert len(set(bows)) == len(bows)
+    assert len(lines) + len(bows) == 2 * len(fabric.links)
+
+
+def test_parallel_links_that_bow_lie_side_by_side():
+    svg = ET.fromstring(draw(from_short_form("torus:x=4,y=3,hosts=1,links=2")))
+    ways = [[float(number) for number in re.findall(r"-?[0-9.]+", path.get("d"))] for path in svg.iter(f"{SVG}path")]
+    assert len(ways) == 2 * 2 * (3 + 4)
+    middles = sorted((way[2], way[3]) for way in ways)
+    assert min(abs(x1 - x2) + abs(y1 - y2) for (x1, y1), (x2, y2) in combinations(middles, 2)) > 6
 
 
 def test_load_is_told_by_colour_and_by_width():

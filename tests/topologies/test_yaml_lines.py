@@ -133,3 +133,17 @@ def test_kinds_are_words():
     assert [name_kind(value) for value in (None, True, 1, 1.0, "", [], {}, object())] == [
         "empty", "true or false", "a number", "a number", "text", "a list", "a mapping", "object",
     ]  # fmt: skip
+
+
+def test_a_field_made_from_another_file_s_words_is_called_by_them():
+    document = Document(
+        "f", {}, {("links", 0): 7}, names={("links", 0): "edge a-b", ("links", 0, "rate"): "edge a-b: bw"}
+    )
+    assert document.place(("links", 0)) == "f:7: edge a-b"
+    assert document.place(("links", 0, "rate")) == "f:7: edge a-b: bw"
+    assert document.place(("links", 0, "ports", 1)) == "f:7: edge a-b: ports[1]"
+    assert document.place(("links", 1)) == "f: links[1]"
+
+
+def test_an_error_is_one_line_without_control_characters():
+    assert DocumentError(["a\nb\x1b[31m \u00e9"]).errors == ("a\\nb\\x1b[31m \u00e9",)

@@ -1,0 +1,29 @@
+"""``ringlab topo show | draw | check | measure | convert``: fabrics, without building them; one file a verb."""
+
+from __future__ import annotations
+
+import click
+
+from ringlab.commands.topo import check, convert, draw, measure, show
+from ringlab.commands.topo.fabric_options import LEAF_SPINE
+from ringlab.examples_first import Group
+
+
+@click.group(
+    cls=Group,
+    examples=[
+        f"ringlab topo show {LEAF_SPINE}",
+        "ringlab topo check fabric.yaml",
+        "ringlab topo measure a.yaml b.graphml c.clab.yml",
+        "ringlab topo convert zoo.graphml --hosts-per-switch 2 -o fabric.yaml",
+    ],
+)
+def command() -> None:
+    """Look at a FABRIC: a short form such as leaf-spine:leaves=4,spines=2,hosts=2, or a file.
+
+    Files may be YAML or JSON (ours), GraphML, or containerlab topologies; see docs/reference/fabric-files.md.
+    """
+
+
+for verb in (show, draw, check, measure, convert):
+    command.add_command(verb.command)
