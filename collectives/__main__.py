@@ -17,6 +17,7 @@ from collectives.perf.local import run_local
 from collectives.perf.options import Options, UsageError, parse
 from collectives.perf.record import record
 from collectives.perf.rows import Row, total_wrong
+from collectives.perf.step_reports import StepReports
 from collectives.transport.errors import TransportError
 
 OK, WRONG, USAGE, FAILED = 0, 1, 2, 4
@@ -48,7 +49,7 @@ def _dispatch(words: Sequence[str]) -> int:
     return run_local(words, options.peers)
 
 
-def _communicator(options: Options, rank: int) -> Communicator:
+def _communicator(options: Options, rank: int, reports: StepReports | None = None) -> Communicator:
     try:
         return Communicator(
             rank,
@@ -59,6 +60,7 @@ def _communicator(options: Options, rank: int) -> Communicator:
             settings=options.settings(),
             timeout_s=options.timeout_s,
             rendezvous_timeout_s=options.rendezvous_timeout_s,
+            watch=reports.watch if reports else None,
         )
     except ValueError as error:
         raise UsageError(str(error)) from None
@@ -73,11 +75,14 @@ def _run(options: Options, rank: int, words: Sequence[str]) -> int:
         if json_file:
             say(f"# Writing JSON output to {json_file}")
         found: list[Row] = []
-        with _communicator(options, rank) as communicator:
+        reports = None
+        if options.report_fd is not None:
+            reports = StepReports(rank, options.report_steps, options.report_fd)
+        with _communicator(options, rank, reports) as communicator:
             devices = measure.devices(communicator, options.device_name)
             for text in table.head(options, devices):
                 say(text)
-            for row in measure.rows(communicator, options):
+            for row in measure.rows(communicator, options, reports):
                 say(table.line(row))
                 found.append(row)
         for text in table.foot(found):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from collectives.algorithms import build
 from collectives.memory import OPS, Memory, divide
 from collectives.program import compile_program
-from collectives.progress import Progress
+from collectives.progress import Progress, StepWatch
 from collectives.schedule import Schedule
 from collectives.transport.connections import Group
 from collectives.transport.errors import MismatchError
@@ -48,6 +48,7 @@ class Communicator:
     ``schedule`` replaces the ``algorithm`` by name. ``token`` tells jobs apart that share addresses; ``settings`` are
     further words (name to value) that all ranks must have in common. Connections open on entry and end on exit.
     ``operations`` counts the collectives run, those of our own included, by their bytes: what they moved follows.
+    ``watch`` is told of chosen steps as they begin.
     Errors: ScheduleError (no such schedule), ValueError (bad arguments), TransportError (peers).
     """
 
@@ -63,6 +64,7 @@ class Communicator:
         settings: Mapping[str, str] | None = None,
         timeout_s: float = 10.0,
         rendezvous_timeout_s: float = 30.0,
+        watch: StepWatch | None = None,
     ) -> None:
         if not 0 <= rank < len(peers):
             raise ValueError(f"rank {rank} of {len(peers)} peers: ranks are 0 to {len(peers) - 1}")
@@ -82,6 +84,7 @@ class Communicator:
         }
         self._timeout_s = timeout_s
         self._rendezvous_timeout_s = rendezvous_timeout_s
+        self._watch = watch
         self._loop: Loop | None = None
         self._bound: dict[_Call, Bound] = {}
         self._nothing = np.zeros(1, dtype=np.int8)
@@ -193,7 +196,7 @@ class Communicator:
                 del self._bound[next(iter(self._bound))]
             count, dtype, _ = call
             program = compile_program(self.schedule, self.rank, count, dtype.itemsize)
-            self._bound[call] = Bound(Progress(program), self._opened(), dtype)
+            self._bound[call] = Bound(Progress(program, self._watch), self._opened(), dtype)
         return self._bound[call]
 
     def _agreed(self, call: _Call) -> Bound:

@@ -5,6 +5,9 @@ Whoever moves bytes asks a piece how far it may go (``limit``) and writes down h
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
 from collectives.program import Lane, Part, Program
 
 
@@ -35,6 +38,36 @@ class Piece:
         return limit
 
 
+@dataclass(frozen=True, slots=True)
+class StepWatch:
+    """``begun(step)`` is called whenever this rank sends its first byte of one of ``steps`` on a connection."""
+
+    steps: Collection[int]
+    begun: Callable[[int], None]
+
+
+class WatchedPiece(Piece):
+    """A piece that somebody waits for. Only such pieces pay for it: all others keep a plain attribute."""
+
+    __slots__ = ("_begun", "_position")
+
+    def __init__(self, part: Part, begun: Callable[[int], None]) -> None:
+        self._begun = begun
+        self._position = part.lo
+        super().__init__(part)
+
+    @property
+    def reached(self) -> int:
+        return self._position
+
+    @reached.setter
+    def reached(self, position: int) -> None:
+        first = self._position == self.lo < position
+        self._position = position
+        if first:
+            self._begun(self.step)
+
+
 class Track:
     """A lane under way; ``piece`` is the one whose bytes are next, None when all have crossed."""
 
@@ -63,9 +96,13 @@ class Progress:
 
     __slots__ = ("program", "receives", "sends")
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, watch: StepWatch | None = None) -> None:
         self.program = program
         pieces = [Piece(part) for part in program.parts]
+        if watch:
+            for index in (index for lane in program.sends for index in lane.parts):
+                if program.parts[index].step in watch.steps:
+                    pieces[index] = WatchedPiece(program.parts[index], watch.begun)
         for piece, part in zip(pieces, program.parts, strict=True):
             piece.behind = tuple(pieces[index] for index in part.behind)
             piece.after = tuple(pieces[index] for index in part.after)

@@ -13,6 +13,7 @@ from controller.core import STAMP_BITS
 from controller.rules import Change, Command, Rule
 
 STAMP_SHIFT = 64 - STAMP_BITS
+ARP_REPLY = 2
 
 
 def encoded(datapath: Any, install: Install) -> bytes:
@@ -46,11 +47,41 @@ def flow_mod(datapath: Any, change: Change, stamp: int) -> Any:
 
 
 def _instructions(datapath: Any, rule: Rule) -> list[Any]:
-    if rule.out_port is None:
-        return []  # an entry without instructions drops
     ofproto, parser = datapath.ofproto, datapath.ofproto_parser
-    output = parser.OFPActionOutput(rule.out_port)
-    return [parser.OFPInstructionActions(ofproto.OFPIT_APPLY_ACTIONS, [output])]
+    if rule.answers_arp:
+        actions = _arp_answer(datapath)
+    elif rule.out_port is None:
+        return []  # an entry without instructions drops
+    else:
+        actions = [parser.OFPActionOutput(rule.out_port)]
+    return [parser.OFPInstructionActions(ofproto.OFPIT_APPLY_ACTIONS, actions)]
+
+
+def _arp_answer(datapath: Any) -> list[Any]:
+    """An ARP request becomes its answer and goes back: who asks is asked for, and a MAC address is 02:00 and the IP.
+
+    OpenFlow 1.3 cannot copy fields; Nicira's extension can, and both frameworks speak it.
+    """
+    ofproto, parser = datapath.ofproto, datapath.ofproto_parser
+    move = parser.NXActionRegMove
+    mac_of_asked = [
+        action
+        for field in ("eth_src", "arp_sha")
+        for action in (
+            parser.OFPActionSetField(**{field: "02:00:00:00:00:00"}),
+            move(src_field="arp_tpa", dst_field=field, n_bits=32),
+        )
+    ]
+    return [
+        parser.OFPActionSetField(arp_op=ARP_REPLY),
+        move(src_field="eth_src", dst_field="eth_dst", n_bits=48),
+        move(src_field="arp_sha", dst_field="arp_tha", n_bits=48),
+        *mac_of_asked,
+        move(src_field="arp_tpa", dst_field="reg0", n_bits=32),
+        move(src_field="arp_spa", dst_field="arp_tpa", n_bits=32),
+        move(src_field="reg0", dst_field="arp_spa", n_bits=32),
+        parser.OFPActionOutput(ofproto.OFPP_IN_PORT),
+    ]
 
 
 def _purge(datapath: Any, stamp: int) -> Iterator[Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,14 +25,31 @@ START_S = 30.0
 END_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RunningController:
-    """``openflow``: ``ip:port`` for switches, as in ``tcp:127.0.0.1:6653``; ``client`` for programs."""
+    """``openflow``: ``ip:port`` for switches, as in ``tcp:127.0.0.1:6653``; ``client`` for programs.
+
+    It can be killed and started again, on the same ports; a new process knows the fabric and no job.
+    """
 
     pid: int
     openflow: str
     client: ControllerClient
     framework: str
+    _start: Callable[[str, str], tuple[subprocess.Popen[str], dict[str, Any]]]
+    _process: subprocess.Popen[str]
+
+    def kill(self) -> None:
+        """As a crash would."""
+        _end(self._process, signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Returns when it listens. ControllerStartError if it can't."""
+        self._process, said = self._start(self.openflow, self.client.address)
+        self.pid = said["pid"]
+
+    def end(self) -> None:
+        _end(self._process, signal.SIGTERM)
 
 
 @contextmanager
@@ -42,31 +60,45 @@ def running_controller(
 
     Ports are any that are free unless ``openflow`` says one. ControllerStartError, in its own words, if it can't start.
     """
-    command = [sys.executable, "-m", "controller", "--fabric", "-", "--framework", framework]
-    command += ["--openflow", openflow, "--northbound", "127.0.0.1:0", "--parent-pid", str(os.getpid())]
-    command += ["--log", log] if log else []
     with TemporaryFile("w+") as talk:
-        # A session of its own: Ctrl-C is for the program that started us, which ends us when it has cleaned up.
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=talk,
-            text=True,
-            env=_environment(),
-            start_new_session=True,
+
+        def start(openflow: str, northbound: str) -> tuple[subprocess.Popen[str], dict[str, Any]]:
+            command = [sys.executable, "-m", "controller", "--fabric", "-", "--framework", framework]
+            command += ["--openflow", openflow, "--northbound", northbound, "--parent-pid", str(os.getpid())]
+            return _started([*command, *(["--log", log] if log else [])], dumps(fabric), talk)
+
+        process, said = start(openflow, "127.0.0.1:0")
+        control = RunningController(
+            process.pid,
+            f"{openflow.rpartition(':')[0]}:{said['openflow']}",
+            ControllerClient(f"127.0.0.1:{said['northbound']}"),
+            said["framework"],
+            start,
+            process,
         )
-        with process:
-            try:
-                said = _announcement(process, dumps(fabric), talk)
-                yield RunningController(
-                    process.pid,
-                    f"{openflow.rpartition(':')[0]}:{said['openflow']}",
-                    ControllerClient(f"127.0.0.1:{said['northbound']}"),
-                    said["framework"],
-                )
-            finally:
-                _end(process)
+        try:
+            yield control
+        finally:
+            control.end()
+
+
+def _started(command: list[str], fabric: str, talk: IO[str]) -> tuple[subprocess.Popen[str], dict[str, Any]]:
+    """The process, and what it announced; no process is left where it announces nothing."""
+    # A session of its own: Ctrl-C is for the program that started us, which ends us when it has cleaned up.
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=talk,
+        text=True,
+        env=_environment(),
+        start_new_session=True,
+    )
+    try:
+        return process, _announcement(process, fabric, talk)
+    except BaseException:
+        _end(process, signal.SIGTERM)
+        raise
 
 
 def _environment() -> dict[str, str]:
@@ -91,9 +123,12 @@ def _announcement(process: subprocess.Popen[str], fabric: str, talk: IO[str]) ->
     return json.loads(line)
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    process.terminate()
+def _end(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    process.send_signal(number)
     try:
         process.wait(END_S)
     except subprocess.TimeoutExpired:
         process.kill()
+        process.wait()
+    if process.stdout:
+        process.stdout.close()

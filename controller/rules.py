@@ -1,9 +1,10 @@
 """Rules: what stands in a switch's table, as plain data; from paths to rules, and from one rule set to the next.
 
 Three priorities. 0: the explicit drop, so that what nothing matches is counted and goes nowhere (no flooding, no
-ARP, no LLDP: neighbours are permanent). 5 and 10: the resident rules, which deliver by destination along the
-spanning tree; a switch knows the hosts below it (10) and sends the rest up (5), so that a fabric of 1,000 hosts
-needs thousands of rules and not hundreds of thousands. 100: a job's flows, exact to the 5-tuple, one rule a switch.
+LLDP; no ARP, for neighbours are permanent, or the switch that is asked answers). 5 and 10: the resident rules, which
+deliver by destination along the spanning tree; a switch knows the hosts below it (10) and sends the rest up (5), so
+that a fabric of 1,000 hosts needs thousands of rules and not hundreds of thousands. 100: a job's flows, exact to the
+5-tuple, one rule a switch.
 
 Updates are make before break. A rule carries how many switches its packets still have before them (``remaining``).
 New rules go in from the destination backwards, rank by rank, each rank answered before the next is sent: a packet
@@ -21,11 +22,13 @@ from dataclasses import asdict, dataclass, replace
 from enum import Enum
 
 from controller.routing.spanning_tree import climb, tree
-from topologies.addressing import ends, nics
+from topologies.addressing import MAX_LISTED_HOSTS, ends, nics
 from topologies.fabric import Fabric, Port
 from topologies.traffic import FlowKey, Path, Paths
 
 ETH_TYPE_IPV4 = 0x0800
+ETH_TYPE_ARP = 0x0806
+ARP_REQUEST = 1
 IP_PROTO_TCP = 6
 
 MISS_PRIORITY = 0
@@ -48,6 +51,7 @@ class Match:
     ipv4_dst: str | None = None
     tcp_src: int | None = None
     tcp_dst: int | None = None
+    arp_op: int | None = None
 
     def fields(self) -> dict[str, int | str]:
         """The fields that are matched."""
@@ -59,7 +63,11 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """At ``switch``, packets that ``match`` leave by ``out_port``, or are dropped where it is None."""
+    """At ``switch``, packets that ``match`` leave by ``out_port``, or are dropped where it is None.
+
+    ``answers_arp``: instead the switch answers them itself. They are ARP requests, and a MAC address follows from the
+    IP address that they ask for, so one rule answers for every host.
+    """
 
     switch: str
     priority: int
@@ -67,6 +75,7 @@ class Rule:
     out_port: int | None
     cookie: int = 0
     remaining: int = 0
+    answers_arp: bool = False
 
     @property
     def key(self) -> tuple[int, Match]:
@@ -75,6 +84,7 @@ class Rule:
 
     def __str__(self) -> str:
         end = "drop" if self.out_port is None else f"output {self.out_port}"
+        end = "answer" if self.answers_arp else end
         return f"{self.switch} priority {self.priority} {self.match}: {end}"
 
 
@@ -150,7 +160,15 @@ def resident_rules(fabric: Fabric) -> list[Rule]:
         match = Match(eth_type=ETH_TYPE_IPV4, ipv4_dst=nic.ip)
         down = _down_to(fabric, parents, fabric.peer(nic.port))
         rules += [Rule(port.node, DOWN_PRIORITY, match, port.number) for port in down]
-    return rules
+    return [*rules, *_arp_answers(fabric)]
+
+
+def _arp_answers(fabric: Fabric) -> Iterator[Rule]:
+    """In a fabric too large for hosts to hold lists of neighbours, every switch with hosts answers for all."""
+    if len(fabric.hosts) > MAX_LISTED_HOSTS:
+        request = Match(eth_type=ETH_TYPE_ARP, arp_op=ARP_REQUEST)
+        for switch in sorted({fabric.peer(nic.port).node for nic in nics(fabric)}):
+            yield Rule(switch, DOWN_PRIORITY, request, None, answers_arp=True)
 
 
 def _down_to(fabric: Fabric, parents: Mapping[str, Port], attachment: Port) -> Iterator[Port]:

@@ -38,6 +38,7 @@ class Packet:
     ipv4_dst: str | None = None
     tcp_src: int | None = None
     tcp_dst: int | None = None
+    arp_op: int | None = None
 
 
 class Table:

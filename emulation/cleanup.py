@@ -1,4 +1,8 @@
-"""Removes what labs made and nothing else: what a dead lab's record lists, and bridges that carry our mark."""
+"""Removes what labs made and nothing else: what a dead lab's record lists, and bridges that carry our mark.
+
+Most of a killed lab goes by itself: its processes are told by the kernel to die with the one that started them, and
+namespaces go with their last process, their interfaces with them. What stays are bridges and the links between them.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +19,20 @@ from pathlib import Path
 from emulation.commands import run
 from emulation.errors import MachineError, RunError
 from emulation.lab import Record, is_alive, records, scratch_prefix, start_time
+from emulation.machine_settings import changed, put_back, quick_closing
+from emulation.plan import run_folder
+from emulation.scripts import device_group
 
 GRACE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What ``clean`` found: tags removed, and tags of labs that live and were left alone."""
+    """What ``clean`` found: tags removed, tags of labs that live and were left alone, machine settings put back."""
 
     removed: tuple[str, ...]
     alive: tuple[str, ...]
+    settings: tuple[str, ...] = ()
 
 
 def clean() -> Removed:
@@ -32,6 +40,7 @@ def clean() -> Removed:
 
     Raises MachineError where Open vSwitch does not answer (nothing is forgotten: the records stay).
     """
+    settings = put_back()
     removed, alive = [], []
     for path in records():
         if is_alive(path):
@@ -43,22 +52,19 @@ def clean() -> Removed:
     for tag in _marked_bridges().keys() - set(alive):
         remove(Record(tag))
         removed.append(tag)
-    return Removed(tuple(dict.fromkeys(removed)), tuple(alive))
+    return Removed(tuple(dict.fromkeys(removed)), tuple(alive), tuple(settings))
 
 
 def remove(record: Record) -> None:
     """Processes first, then bridges in one transaction, the links that no namespace took along, temporary folders."""
     end([pid for pid, start in record.processes if start_time(pid) == start])
-    bridges = sorted({*record.bridges, *_marked_bridges().get(record.tag, ())})
+    bridges = sorted({*record.bridges, *_marked_bridges().get(record.tag, ())} & set(_bridges()))
     if bridges:
         args = [arg for bridge in bridges for arg in ("--", "--if-exists", "del-br", bridge)]
-        run(["ovs-vsctl", "--timeout=50", *args])
-    present = set(_interfaces())
-    left = [name for name in present if name in record.interfaces or name.startswith(f"{record.tag}-")]
-    # -force: a veth's other end goes with it, and namespaces take theirs along at any moment.
-    with suppress(RunError):
-        run(["ip", "-force", "-batch", "-"], stdin="\n".join(f"link delete {name}" for name in sorted(left)))
-    for folder in Path(tempfile.gettempdir()).glob(f"{scratch_prefix(record.tag)}*"):
+        with changed(quick_closing()):
+            run(["ovs-vsctl", "--timeout=50", *args])
+    _remove_interfaces(record)
+    for folder in (Path(run_folder(record.tag)), *Path(tempfile.gettempdir()).glob(f"{scratch_prefix(record.tag)}*")):
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -73,6 +79,29 @@ def end(pids: list[int]) -> None:
             time.sleep(0.01)
 
 
+def _remove_interfaces(record: Record) -> None:
+    """The lab's device group in one request, if all in it are ours; then what is in no group, one by one.
+
+    A veth's other end goes with it, and namespaces take theirs along at any moment: so that one is missing is no error.
+    """
+    group = str(device_group(record.tag))
+    if all(_is_ours(name, record) for name in _group(group)):
+        with suppress(RunError):
+            run(["ip", "link", "delete", "group", group])
+    left = [name for name in _interfaces() if _is_ours(name, record)]
+    if left:
+        with suppress(RunError):
+            run(["ip", "-force", "-batch", "-"], stdin="\n".join(f"link delete {name}" for name in sorted(left)))
+
+
+def _is_ours(name: str, record: Record) -> bool:
+    return name in record.interfaces or name.startswith((f"{record.tag}-", f"{record.tag}."))
+
+
+def _group(group: str) -> list[str]:
+    return [link["ifname"] for link in json.loads(run(["ip", "-json", "link", "show", "group", group]) or "[]") if link]
+
+
 def _read(path: Path) -> Record:
     try:
         return Record.read(path)
@@ -84,17 +113,24 @@ def _interfaces() -> list[str]:
     return [path.name for path in Path("/sys/class/net").iterdir()]
 
 
+def _bridges() -> list[str]:
+    return [name for names in _all_bridges().values() for name in names]
+
+
 def _marked_bridges() -> dict[str, list[str]]:
     """Bridges that carry our mark, by tag."""
+    return {tag: names for tag, names in _all_bridges().items() if tag}
+
+
+def _all_bridges() -> dict[str, list[str]]:
+    """Every bridge of this machine, by the tag of our mark; those of others under the empty tag."""
     try:
         text = run(["ovs-vsctl", "--timeout=5", "--format=json", "--columns=name,external_ids", "list", "Bridge"])
     except RunError as error:
         raise MachineError(
             f"Open vSwitch does not answer, so bridges stay: start it ('make setup'), then 'ringlab clean' ({error})"
         ) from None
-    marked: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = {}
     for name, (_, pairs) in json.loads(text)["data"]:
-        tag = dict(pairs).get("ringlab")
-        if tag:
-            marked.setdefault(tag, []).append(name)
-    return marked
+        found.setdefault(dict(pairs).get("ringlab", ""), []).append(name)
+    return found

@@ -29,9 +29,9 @@ class PortCount:
 def read(plan: Plan) -> dict[Port, PortCount]:
     """The counters of every switch port, asked from the switches by OpenFlow."""
     counts: dict[Port, PortCount] = {}
-    for switch in plan.fabric.switches:
+    for switch in plan.switches:
         numbers = {plan.interface_name(port): port for port in plan.fabric.ports(switch)}
-        text = run(["ovs-ofctl", "-O", "OpenFlow13", "--names", "dump-ports", plan.bridge(switch)])
+        text = run(["ovs-ofctl", "-O", "OpenFlow13", "--names", "dump-ports", plan.management(switch)])
         for name, count in parse(text).items():
             if name in numbers:
                 counts[numbers[name]] = count

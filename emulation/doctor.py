@@ -132,7 +132,7 @@ def _queues() -> Iterator[Finding]:
         yield Finding("netem", State.OK, "yes")
     else:
         yield Finding(
-            "netem", State.NOTE, "no: delays are not emulated; predictions use the measured base round-trip",
+            "netem", State.NOTE, "no: delays are emulated only where a spec says 'delays: relay' (costs speed)",
             "modprobe sch_netem, or a kernel with CONFIG_NET_SCH_NETEM",
         )  # fmt: skip
 
@@ -171,8 +171,8 @@ def userspace_offload() -> bool:
     return value.strip().strip('"') == "true"
 
 
-def settings(scale: float, mtu: int, congestion: str, queue_bytes: int | None = None) -> Settings:
-    """The settings of an emulation on this machine.
+def settings(scale: float, mtu: int, congestion: str, queue_bytes: int | None = None, delays: str = "auto") -> Settings:
+    """The settings of an emulation on this machine; ``delays`` is "auto" (by the kernel, if it can), "relay" or "none".
 
     Raises MachineError where namespaces may not use ``congestion``.
     """
@@ -184,7 +184,13 @@ def settings(scale: float, mtu: int, congestion: str, queue_bytes: int | None = 
         )
     kind = datapath()
     offload = kind == "system" or userspace_offload()
-    return Settings(scale, mtu, congestion, kind, queue_bytes, netem(), offload)
+    return Settings(scale, mtu, congestion, kind, queue_bytes, _delays(delays), offload)
+
+
+def _delays(wanted: str) -> str:
+    if wanted == "auto":
+        return "netem" if netem() else "none"
+    return wanted
 
 
 @cache

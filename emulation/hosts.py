@@ -8,13 +8,14 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import IO
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import IO, Any
 
 from emulation.cleanup import end
 from emulation.errors import RunError
 from emulation.network import Network
+from emulation.outages import Outages
 
 GRACE_S = 3.0  # what the other ranks get to say their own error after the first has ended badly
 
@@ -29,93 +30,170 @@ class Rank:
     errors: IO[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How one rank ended badly: ``signal`` it was killed by (its name), or the last line of what it ``said``."""
+
+    rank: int
+    host: str
+    signal: str = ""
+    said: str = ""
+
+    def __str__(self) -> str:
+        me = f"rank {self.rank} ({self.host})"
+        if self.signal:
+            return f"{me} was ended by {self.signal}"
+        return self.said or f"{me} ended badly and said nothing"
+
+
+class RanksError(RunError):
+    """Ranks failed: ``failures`` in the order in which they ended; the text explains them all in one line."""
+
+    def __init__(self, failures: Sequence[Failure]) -> None:
+        self.failures = tuple(failures)
+        super().__init__(_explained(self.failures))
+
+
 def run_ranks(
     network: Network,
     placement: Sequence[str],
     argv: Callable[[int], Sequence[str]],
     timeout_s: float,
     on_line: Callable[[str], None] = lambda _: None,
+    outages: Outages | None = None,
 ) -> str:
     """Run ``argv(rank)`` in the host of each rank and wait for all; what rank 0 printed.
 
-    ``on_line`` gets each line of rank 0 as it comes. Raises RunError, naming rank and host, when a rank fails or when
-    ``timeout_s`` pass; no rank is left running, whatever happens.
+    ``on_line`` gets each line of rank 0 as it comes; ``outages`` are carried out meanwhile (work begins with the first
+    line) and healed. Raises RanksError, naming rank and host, when a rank fails, RunError when ``timeout_s`` pass; no
+    rank is left running, whatever happens.
     """
     ranks: list[Rank] = []
+    options: dict[str, Any] = {"pass_fds": (outages.report_fd,)} if outages else {}
     try:
         for number, host in enumerate(placement):
-            ranks.append(_start(network, number, host, argv(number)))
-        output = _follow(ranks, timeout_s, on_line)
-        _raise_failures(ranks)
+            ranks.append(_start(network, number, host, argv(number), options))
+        if outages:
+            outages.start([rank.process.pid for rank in ranks], placement)
+        follower = _Follower(ranks, timeout_s, on_line, outages)
+        output = follower.follow()
+        _raise_failures(ranks, follower.ended)
         return output
     finally:
-        end([rank.process.pid for rank in ranks if rank.process.poll() is None])
-        for rank in ranks:
-            rank.process.wait()
-            rank.errors.close()
-            if rank.process.stdout:
-                rank.process.stdout.close()
+        try:
+            if outages:
+                outages.heal()
+        finally:
+            _end_all(ranks)
 
 
-def _start(network: Network, number: int, host: str, argv: Sequence[str]) -> Rank:
+def _end_all(ranks: Sequence[Rank]) -> None:
+    end([rank.process.pid for rank in ranks if rank.process.poll() is None])
+    for rank in ranks:
+        rank.process.wait()
+        rank.errors.close()
+        if rank.process.stdout:
+            rank.process.stdout.close()
+
+
+def _start(network: Network, number: int, host: str, argv: Sequence[str], options: dict[str, Any]) -> Rank:
     errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the rank
     stdout = subprocess.PIPE if number == 0 else subprocess.DEVNULL
-    process = network.popen(host, argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=errors)
+    process = network.popen(host, argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=errors, **options)
     return Rank(number, host, process, errors)
 
 
-def _follow(ranks: Sequence[Rank], timeout_s: float, on_line: Callable[[str], None]) -> str:
-    """Wait for every rank, reading rank 0's lines; a rank's bad end shortens the wait for the others."""
-    deadline = time.monotonic() + timeout_s
-    lines: list[str] = []
-    with selectors.DefaultSelector() as waiting:
-        stdout = ranks[0].process.stdout
-        assert stdout is not None
-        waiting.register(stdout, selectors.EVENT_READ)
-        pidfds = {os.pidfd_open(rank.process.pid): rank for rank in ranks}
-        for pidfd in pidfds:
-            waiting.register(pidfd, selectors.EVENT_READ)
+class _Follower:
+    """Waits for every rank, reading rank 0's lines; a rank's bad end shortens the wait for the others."""
+
+    def __init__(
+        self, ranks: Sequence[Rank], timeout_s: float, on_line: Callable[[str], None], outages: Outages | None
+    ) -> None:
+        self.ended: list[Rank] = []
+        self._ranks = ranks
+        self._deadline = time.monotonic() + timeout_s
+        self._on_line = on_line
+        self._outages = outages
+        self._lines: list[str] = []
+
+    def follow(self) -> str:
+        pidfds = {os.pidfd_open(rank.process.pid): rank for rank in self._ranks}
         try:
-            while waiting.get_map():
-                ready = waiting.select(max(0.0, deadline - time.monotonic()))
-                if not ready:
-                    break
-                for key, _ in ready:
-                    if key.fileobj is stdout:
-                        line = stdout.readline()
-                        if not line:
-                            waiting.unregister(stdout)
-                            continue
-                        lines.append(line)
-                        on_line(line.rstrip("\n"))
-                    else:
-                        waiting.unregister(key.fileobj)
-                        if pidfds[key.fd].process.wait():
-                            deadline = min(deadline, time.monotonic() + GRACE_S)
+            with selectors.DefaultSelector() as waiting:
+                waiting.register(self._stdout, selectors.EVENT_READ, self._read)
+                for pidfd, rank in pidfds.items():
+                    waiting.register(pidfd, selectors.EVENT_READ, lambda rank=rank: self._end(rank))
+                self._wait(waiting, left=len(pidfds) + 1)
         finally:
             for pidfd in pidfds:
                 os.close(pidfd)
-    return "".join(lines)
+        return "".join(self._lines)
+
+    @property
+    def _stdout(self) -> IO[str]:
+        stdout = self._ranks[0].process.stdout
+        assert stdout is not None
+        return stdout
+
+    def _wait(self, waiting: selectors.BaseSelector, left: int) -> None:
+        """Until all ``left`` things have ended, or time is up."""
+        if self._outages:
+            waiting.register(self._outages, selectors.EVENT_READ, lambda: True)
+        while left and (patience_s := self._deadline - time.monotonic()) > 0:
+            due_s = self._outages.wait_s() if self._outages else patience_s
+            for key, _ in waiting.select(min(patience_s, due_s)):
+                if not key.data():
+                    waiting.unregister(key.fileobj)
+                    left -= 1
+            if self._outages:
+                self._outages.carry_out()
+
+    def _read(self) -> bool:
+        """A line of rank 0; False at the end of its words."""
+        line = self._stdout.readline()
+        if line:
+            if self._outages and not self._lines:
+                self._outages.work_begins()
+            self._lines.append(line)
+            self._on_line(line.rstrip("\n"))
+        return bool(line)
+
+    def _end(self, rank: Rank) -> bool:
+        """A rank's end, of which there is one."""
+        self.ended.append(rank)
+        if rank.process.wait():
+            self._deadline = min(self._deadline, time.monotonic() + GRACE_S)
+            if self._outages:
+                self._outages.rank_failed()
+        return False
 
 
-def _raise_failures(ranks: Sequence[Rank]) -> None:
+def _raise_failures(ranks: Sequence[Rank], ended: Sequence[Rank]) -> None:
+    """RanksError where any ended badly; RunError where some never ended."""
+    failures = list(_failures(ended))
+    if failures:
+        raise RanksError(failures)
+    stuck = [rank for rank in ranks if rank.process.poll() is None]
+    if stuck:
+        rank = stuck[0]
+        raise RunError(f"rank {rank.number} ({rank.host}) did not end in time, nor did {len(stuck) - 1} others")
+
+
+def _failures(ended: Sequence[Rank]) -> Iterator[Failure]:
+    for rank in ended:
+        code = rank.process.returncode
+        failure = Failure(rank.number, rank.host)
+        if code < 0:
+            yield replace(failure, signal=signal.Signals(-code).name)
+        elif code:
+            yield replace(failure, said=_last_words(rank) or f"{failure} (status {code})")
+
+
+def _explained(failures: Sequence[Failure]) -> str:
     """One line for whatever went wrong first: a killed rank explains what its neighbours say."""
-    codes = {rank: rank.process.poll() for rank in ranks}
-    killed = [rank for rank, code in codes.items() if code is not None and code < 0]
-    failed = [rank for rank, code in codes.items() if code is not None and code > 0]
-    stuck = [rank for rank, code in codes.items() if code is None]
-    if not (killed or failed or stuck):
-        return
-    said = next((text for rank in failed if (text := _last_words(rank))), "")
-    if killed:
-        rank = killed[0]
-        name = signal.Signals(-(codes[rank] or 0)).name
-        raise RunError(f"rank {rank.number} ({rank.host}) was ended by {name}" + (f"; {said}" if said else ""))
-    if failed:
-        rank = failed[0]
-        raise RunError(said or f"rank {rank.number} ({rank.host}) ended with status {codes[rank]} and said nothing")
-    rank = stuck[0]
-    raise RunError(f"rank {rank.number} ({rank.host}) did not end in time, nor did {len(stuck) - 1} others")
+    killed = next((failure for failure in failures if failure.signal), None)
+    said = next((failure for failure in failures if not failure.signal), None)
+    return "; ".join(str(failure) for failure in (killed, said) if failure)
 
 
 def _last_words(rank: Rank) -> str:

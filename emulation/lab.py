@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from emulation.errors import MachineError
-from emulation.plan import TAG_LENGTH, Plan
+from emulation.plan import TAG_LENGTH, Plan, run_folder
 
 RECORDS = Path("/run/ringlab")
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # no l, o, 0, 1
@@ -36,31 +36,47 @@ def new_tag() -> str:
 
 @dataclass
 class Record:
-    """What a lab made. Processes are (pid, start time in clock ticks), so that a pid used again is not ours."""
+    """What a lab made. Processes are (pid, start time in clock ticks), so that a pid used again is not ours.
+
+    ``links`` says where each link can be seen: an interface of the machine, its node, and the node at the other end.
+    """
 
     tag: str
     bridges: list[str] = field(default_factory=list)
     interfaces: list[str] = field(default_factory=list)
     processes: list[tuple[int, int]] = field(default_factory=list)
+    links: dict[str, tuple[str, str, str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, plan: Plan) -> Record:
-        bridges = [plan.bridge(switch) for switch in plan.fabric.switches]
-        return cls(plan.tag, bridges, [end.name for end in plan.switch_interfaces])
+        bridges = [plan.bridge(switch) for switch in plan.switches]
+        return cls(plan.tag, bridges, [end.name for end in plan.switch_interfaces], links=_links(plan))
 
     @classmethod
     def read(cls, path: Path) -> Record:
         data = json.loads(path.read_text())
         processes = [(int(pid), int(start)) for pid, start in data["processes"]]
-        return cls(data["tag"], data["bridges"], data["interfaces"], processes)
+        links = {name: (interface, node, peer) for name, (interface, node, peer) in data.get("links", {}).items()}
+        return cls(data["tag"], data["bridges"], data["interfaces"], processes, links)
+
+
+def _links(plan: Plan) -> dict[str, tuple[str, str, str]]:
+    found: dict[str, tuple[str, str, str]] = {}
+    if plan.shares:  # in namespaces of the switches' daemons
+        return {}
+    for end in reversed(plan.switch_interfaces):  # of a link's two ends, the first remains
+        link = plan.fabric.link(end.port)
+        found[link.name] = end.name, end.port.node, link.other(end.port).node
+    return found
 
 
 class Lab:
-    """The locked record of one living lab, a context manager; leaving it removes the record."""
+    """The locked record of one living lab, a context manager. Without ``forget`` the record stays, for ``clean``."""
 
     def __init__(self, plan: Plan) -> None:
         self.record = Record.of(plan)
         self.path = RECORDS / f"{plan.tag}.json"
+        self.folder = Path(run_folder(plan.tag))  # sockets of the lab's own switch daemons
         self._file = -1
 
     def __enter__(self) -> Self:
@@ -76,8 +92,11 @@ class Lab:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.path.unlink(missing_ok=True)
         os.close(self._file)
+
+    def forget(self) -> None:
+        """All that the record lists is gone."""
+        self.path.unlink(missing_ok=True)
 
     def add_process(self, pid: int) -> None:
         """Note a process that must not outlive the lab."""

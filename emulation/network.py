@@ -1,201 +1,37 @@
 """Builds a plan with Mininet, as a context manager that leaves nothing behind.
 
-Mininet's classes are kept (its API and its ``mininet>`` prompt work on what is built here), and only what they do one
-command at a time is replaced: a link is one ``ip`` command, a host is set up by one script inside its namespace,
-all bridges are made in one ``ovs-vsctl`` transaction and all queues by one ``tc -batch``.
+Theory of operation. Everything that Mininet does one command at a time is done for all nodes at once: one process
+makes all namespaces, one ``ip -batch`` all links, one shell a core sets the hosts up, one ``ovs-vsctl`` transaction
+makes all bridges and one ``tc -batch`` all queues. Mininet's own objects are then put on top (``nodes.py``).
 """
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mininet.link import Intf, Link
-from mininet.net import Mininet
-from mininet.node import Host, OVSSwitch
-from mininet.topo import Topo
-
-from emulation import cleanup
-from emulation.commands import run
+from emulation import cleanup, daemons, scripts
+from emulation.commands import MORTAL, run, run_scripts
+from emulation.delay_process import Relay, relayed
 from emulation.errors import MachineError, RunError
-from emulation.lab import Lab, machine_lock
+from emulation.lab import Lab
+from emulation.machine_settings import changed, large_packet_sockets
+from emulation.namespaces import namespaces
+from emulation.nodes import LabNet
 from emulation.plan import Plan
-from topologies import addressing
+from emulation.port_numbers import LIST_PORTS, check_ports
 
-SOCKET_DEFAULTS = (Path("/proc/sys/net/core/rmem_default"), Path("/proc/sys/net/core/wmem_default"))
-SOCKET_BYTES = 64 << 20
 PROBE_FRAME = "ffffffffffff02000000000088b5" + "00" * 46  # IEEE 802 local experimental ethertype: hosts ignore it
 
 Progress = Callable[[str], None]
+"""Told what is being done, with counts where it takes its time."""
 
-
-class FabricTopo(Topo):  # type: ignore[misc]  # Mininet has no types
-    """A plan as Mininet sees it."""
-
-    def build(self, plan: Plan) -> None:
-        fabric = plan.fabric
-        for host in fabric.hosts:
-            address = f"{addressing.ip(fabric, host)}/{addressing.PREFIX_LENGTH}"
-            self.addHost(host, ip=address, mac=addressing.mac(fabric, host), plan=plan)
-        for switch in fabric.switches:
-            self.addSwitch(switch, dpid=f"{addressing.dpid(fabric, switch):016x}", plan=plan)
-        for veth in plan.veths:
-            a, b = veth.a, veth.b
-            self.addLink(
-                a.port.node, b.port.node, port1=a.port.number, port2=b.port.number,
-                intfName1=a.name, intfName2=b.name, mtu=plan.settings.mtu,
-            )  # fmt: skip
-
-
-class VethIntf(Intf):  # type: ignore[misc]
-    """An interface that the plan's scripts configure."""
-
-    def config(self, **_params: Any) -> dict[str, Any]:
-        return {}
-
-
-class VethLink(Link):  # type: ignore[misc]
-    """A veth pair made by one command, each end in its node's namespace from the start."""
-
-    def __init__(self, node1: Any, node2: Any, *, mtu: int, **params: Any) -> None:
-        self._mtu = mtu
-        super().__init__(node1, node2, cls1=VethIntf, cls2=VethIntf, **params)
-
-    def makeIntfPair(self, name1: str, name2: str, *nodes: Any, **_: Any) -> None:  # noqa: N802 - Mininet's name
-        _, _, node1, node2 = nodes
-        run([
-            "ip", "link", "add", "name", name1, "mtu", str(self._mtu), *_namespace(node1), "type", "veth",
-            "peer", "name", name2, "mtu", str(self._mtu), *_namespace(node2),
-        ])  # fmt: skip
-
-    def delete(self) -> None:
-        """Hosts take their ends along when their namespace goes; the rest goes in one batch."""
-        self.intf1 = self.intf2 = None
-
-
-def _namespace(node: Any) -> list[str]:
-    return ["netns", str(node.pid)] if node.inNamespace else []
-
-
-class LabHost(Host):  # type: ignore[misc]
-    """A host whose addresses, neighbours and queues are set by one script."""
-
-    def config(self, *, plan: Plan, ip: str, mac: str, **_params: Any) -> dict[str, Any]:
-        intf = self.defaultIntf()
-        intf.ip, intf.prefixLen = ip.split("/")
-        intf.mac = mac
-        run(["mnexec", "-a", str(self.pid), "sh", "-e"], stdin=plan.host_script(self.name))
-        return {}
-
-
-class LabSwitch(OVSSwitch):  # type: ignore[misc]
-    """A bridge with the plan's name; all bridges start in one transaction."""
-
-    def __init__(self, name: str, *, plan: Plan, **params: Any) -> None:
-        self.plan = plan
-        self.openflow: str | None = None
-        super().__init__(name, **params)
-
-    def start(self, controllers: Sequence[Any]) -> None:
-        """Nothing yet: ``batchStartup`` starts all."""
-
-    def dpctl(self, *args: str) -> Any:
-        return self.cmd("ovs-ofctl", "-O", "OpenFlow13", args[0], self.plan.bridge(self.name), *args[1:])
-
-    @classmethod
-    def batchStartup(cls, switches: Sequence[LabSwitch], run: Any = None) -> Sequence[LabSwitch]:  # noqa: ARG003, N802
-        plan = switches[0].plan
-        _bring_up_ports(plan)
-        args = [arg for switch in switches for arg in plan.bridge_transaction(switch.name, switch.openflow)]
-        with machine_lock("socket-defaults"), _large_packet_sockets():
-            _ovs_vsctl(["--timeout=50", *args])
-            _send_one_frame(plan)
-        _check_ports(plan)
-        _run("tc", ["-batch", "-"], plan.switch_tc())
-        return switches
-
-    @classmethod
-    def batchShutdown(cls, switches: Sequence[LabSwitch], run: Any = None) -> Sequence[LabSwitch]:  # noqa: ARG003, N802
-        for switch in switches:
-            switch.terminate()
-        return switches
-
-
-def _run(program: str, args: list[str], stdin: str) -> str:
-    return run([program, *args], stdin=stdin)
-
-
-def _ovs_vsctl(args: list[str]) -> str:
-    try:
-        return run(["ovs-vsctl", *args])
-    except RunError as error:
-        if "database connection failed" in str(error):
-            raise MachineError("Open vSwitch is not running: 'make setup' starts it (see 'ringlab doctor')") from None
-        if "Alarm clock" in str(error) or "did not answer" in str(error):
-            raise MachineError(
-                "ovs-vswitchd does not answer: look at its log, or restart it with 'make setup' (see 'ringlab doctor')"
-            ) from None
-        raise
-
-
-def _bring_up_ports(plan: Plan) -> None:
-    """Switch ports: IPv6 off before they come up, or its chatter would be counted."""
-    names = [end.name for end in plan.switch_interfaces]
-    for name in names:
-        with suppress(FileNotFoundError):  # a kernel without IPv6
-            Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("1")
-    _run("ip", ["-batch", "-"], "\n".join(f"link set {name} up" for name in names))
-    _run("sh", ["-e"], plan.switch_offloads())
-
-
-@contextmanager
-def _large_packet_sockets() -> Iterator[None]:
-    """While ports are added, new packet sockets get 64 MiB buffers; the machine's settings are put back at once.
-
-    Open vSwitch's userspace datapath receives by one packet socket a port and sends by a single one for all ports.
-    The kernel's usual 208 KiB hold three 64 KiB frames on the way in, and on the way out are shared by all that
-    waits in all queues: a full buffer drops frames that no counter shows.
-    """
-    before = [path.read_text() for path in SOCKET_DEFAULTS]
-    for path, value in zip(SOCKET_DEFAULTS, before, strict=True):
-        path.write_text(str(max(SOCKET_BYTES, int(value))))
-    try:
-        yield
-    finally:
-        for path, value in zip(SOCKET_DEFAULTS, before, strict=True):
-            path.write_text(value)
-
-
-def _send_one_frame(plan: Plan) -> None:
-    """Make ovs-vswitchd open its sending socket now, if it has none yet, while buffers are large."""
-    bridge, port = plan.bridge(plan.fabric.switches[0]), plan.fabric.ports(plan.fabric.switches[0])[0].number
-    run(["ovs-ofctl", "-O", "OpenFlow13", "packet-out", bridge, "none", f"output:{port}", PROBE_FRAME])
-
-
-def _check_ports(plan: Plan) -> None:
-    """Every port has the number that the rules will use."""
-    wanted = {end.name: end.port for end in plan.switch_interfaces}
-    table = json.loads(_ovs_vsctl(["--format=json", "--columns=name,ofport,error", "list", "Interface"]))
-    found = {name: (number, error) for name, number, error in table["data"]}
-    for name, port in wanted.items():
-        number, error = found.get(name, (None, "not in Open vSwitch"))
-        if number != port.number:
-            said = error if isinstance(error, str) else f"it has number {number}"
-            raise RunError(f"port {port} ({name}) could not be added: {said}")
-
-
-class LabNet(Mininet):  # type: ignore[misc]
-    """Mininet, but for its changes to the whole machine's settings and its one-by-one removal."""
-
-    @classmethod
-    def init(cls) -> None:
-        """Mininet raises limits of the whole machine here; ours are set per namespace."""
-        cls.inited = True
+COUNTED = 128
+"""Hosts are counted in steps of so many."""
 
 
 class Network:
@@ -205,16 +41,15 @@ class Network:
         self.plan = plan
         self.mininet = net
         self.lab = lab
+        self.relay: Relay | None = None  # holds frames for their links' delays
 
     def pid(self, host: str) -> int:
-        """The process whose namespaces are the host's."""
-        return int(self.mininet[host].pid)
+        """A process whose namespaces are the host's."""
+        return int(self.mininet[host].holder)
 
     def popen(self, host: str, argv: Sequence[str], **options: Any) -> subprocess.Popen[str]:
         """Start a program inside a host; it dies with this process, whatever happens to it."""
-        process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "mnexec", "-a", str(self.pid(host)), *argv], text=True, **options
-        )
+        process = subprocess.Popen([*MORTAL, "mnexec", "-a", str(self.pid(host)), *argv], text=True, **options)
         self.lab.add_process(process.pid)
         return process
 
@@ -242,14 +77,22 @@ def built(plan: Plan, openflow: str | None = None, progress: Progress = lambda _
     with Lab(plan) as lab:
         net: LabNet | None = None
         try:
-            progress("making hosts and links")
-            net = LabNet(FabricTopo(plan), host=LabHost, switch=LabSwitch, link=VethLink, controller=None, build=False)
-            net.build()
-            progress("starting switches")
-            for switch in net.switches:
-                switch.openflow = openflow
-            net.start()
-            yield Network(plan, net, lab)
+            progress(f"making {len(plan.hosts)} hosts")
+            with namespaces(plan.tag, plan.hosts, plan.shares) as pids, ExitStack() as stack:
+                progress(f"making {len(plan.interfaces)} ends of {len(plan.veths) + len(plan.tunnels)} links")
+                _do("ip", ["-batch", "-"], "\n".join(scripts.link_lines(plan, pids)))
+                progress("setting up hosts")
+                _set_up_hosts(plan, pids, progress)
+                progress(f"starting {len(plan.switches)} switches")
+                if plan.shares:
+                    stack.enter_context(daemons.started(plan, lab, pids, openflow, progress))
+                else:
+                    _start_switches(plan, openflow)
+                net = LabNet(plan, pids)
+                net.start()
+                network = Network(plan, net, lab)
+                with relayed(network) as network.relay:
+                    yield network
         finally:
             _remove(net, lab)
 
@@ -259,3 +102,60 @@ def _remove(net: LabNet | None, lab: Lab) -> None:
         with suppress(OSError):  # a shell that has gone already
             node.terminate()
     cleanup.remove(lab.record)
+    lab.forget()
+
+
+def _set_up_hosts(plan: Plan, pids: dict[str, int], progress: Progress) -> None:
+    made = [scripts.in_namespace(pids[host], host, script) for host, script in scripts.host_scripts(plan)]
+    done = 0
+
+    def one_more() -> None:
+        nonlocal done
+        done += 1
+        if done % COUNTED == 0:
+            progress(f"{done} of {len(made)} hosts are set up")
+
+    run_scripts(made, one_more)
+
+
+def _start_switches(plan: Plan, openflow: str | None) -> None:
+    _bring_up_ports(plan)
+    args = [arg for switch in plan.switches for arg in plan.bridge_transaction(switch, openflow)]
+    with changed(large_packet_sockets()):
+        _ovs_vsctl(["--timeout=50", *args])
+        _send_one_frame(plan)
+    check_ports(plan.switch_interfaces, _ovs_vsctl(LIST_PORTS))
+    _do("tc", ["-batch", "-"], plan.switch_tc())
+
+
+def _do(program: str, args: list[str], stdin: str) -> str:
+    return run([program, *args], stdin=stdin, mortal=True)
+
+
+def _ovs_vsctl(args: Sequence[str]) -> str:
+    try:
+        return run(["ovs-vsctl", *args], mortal=True)
+    except RunError as error:
+        if "database connection failed" in str(error):
+            raise MachineError("Open vSwitch is not running: 'make setup' starts it (see 'ringlab doctor')") from None
+        if "Alarm clock" in str(error) or "did not answer" in str(error):
+            raise MachineError(
+                "ovs-vswitchd does not answer: look at its log, or restart it with 'make setup' (see 'ringlab doctor')"
+            ) from None
+        raise
+
+
+def _bring_up_ports(plan: Plan) -> None:
+    """Switch ports: IPv6 off before they come up, or its chatter would be counted."""
+    for end in plan.switch_interfaces:
+        with suppress(FileNotFoundError):  # a kernel without IPv6
+            Path(f"/proc/sys/net/ipv6/conf/{end.name}/disable_ipv6").write_text("1")
+    if plan.switch_interfaces:
+        run(["ip", "link", "set", "group", str(scripts.device_group(plan.tag)), "up"])
+    _do("sh", ["-e"], "\n".join(scripts.switch_lines(plan)))
+
+
+def _send_one_frame(plan: Plan) -> None:
+    """Make ovs-vswitchd open its sending socket now, if it has none yet, while buffers are large."""
+    bridge, port = plan.bridge(plan.switches[0]), plan.fabric.ports(plan.switches[0])[0].number
+    run(["ovs-ofctl", "-O", "OpenFlow13", "packet-out", bridge, "none", f"output:{port}", PROBE_FRAME])

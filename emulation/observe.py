@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -12,8 +14,8 @@ from emulation.commands import run
 from emulation.fidelity import Observation
 from emulation.network import Network
 
-LOG = Path("/var/log/openvswitch/ovs-vswitchd.log")
-PIDFILE = Path("/var/run/openvswitch/ovs-vswitchd.pid")
+LOG = Path(os.environ.get("OVS_LOGDIR", "/var/log/openvswitch"), "ovs-vswitchd.log")
+PIDFILE = Path(os.environ.get("OVS_RUNDIR", "/var/run/openvswitch"), "ovs-vswitchd.pid")
 _SOCKET_DROPS = re.compile(r",d(\d+)\)")
 TROUBLE = re.compile(r"Dropped packet|Too big|too big|Unreasonably long [0-9]{4,}ms|No buffer space|\|(ERR|EMER)\|")
 
@@ -23,7 +25,7 @@ class _Snapshot:
     busy: int
     idle: int
     lag_ns: int
-    run_ns: int
+    at_s: float
     lost: int
     tcp: Mapping[str, int]
 
@@ -49,9 +51,9 @@ class Watch:
         yield lambda: starts.append(_snapshot(self.network)) if len(starts) == 1 else None
         before, after = starts[-1], _snapshot(self.network)
         total = (after.busy - before.busy) + (after.idle - before.idle)
-        lag, ran = after.lag_ns - before.lag_ns, after.run_ns - before.run_ns
+        lag_s, lasted_s = (after.lag_ns - before.lag_ns) / 1e9, after.at_s - before.at_s
         self._worst_idle = min(self._worst_idle, (after.idle - before.idle) / max(1, total))
-        self._worst_lag = max(self._worst_lag, lag / max(1, lag + ran))
+        self._worst_lag = max(self._worst_lag, lag_s / max(1e-9, lasted_s))
         for name in after.tcp:
             self._totals[name] = self._totals.get(name, 0) + after.tcp[name] - before.tcp.get(name, 0)
         self._totals["lost"] = self._totals.get("lost", 0) + after.lost - before.lost
@@ -80,17 +82,16 @@ class Watch:
 def _snapshot(network: Network) -> _Snapshot:
     fields = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
     idle = fields[3] + fields[4]
-    ran, lag = _switch_time()
-    return _Snapshot(sum(fields) - idle, idle, lag, ran, _lost(network), _tcp(network))
+    return _Snapshot(sum(fields) - idle, idle, _switch_lag_ns(), time.monotonic(), _lost(network), _tcp(network))
 
 
-def _switch_time() -> tuple[int, int]:
-    """Nanoseconds that ovs-vswitchd's main thread ran, and that it waited for a core. Zero where nothing tells."""
+def _switch_lag_ns() -> int:
+    """Nanoseconds that ovs-vswitchd's main thread was ready to run and had no core. Zero where nothing tells."""
     with suppress(OSError, ValueError):
         pid = int(PIDFILE.read_text())
-        ran, lag, _ = Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()
-        return int(ran), int(lag)
-    return 0, 0
+        _, lag, _ = Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()
+        return int(lag)
+    return 0
 
 
 def _lost(network: Network) -> int:
@@ -103,7 +104,7 @@ def _lost(network: Network) -> int:
 def _tcp(network: Network) -> dict[str, int]:
     """TCP counters summed over all hosts' namespaces."""
     totals: dict[str, int] = {}
-    for host in network.plan.fabric.hosts:
+    for host in network.plan.hosts:
         for file in ("snmp", "netstat"):
             for name, value in counters(Path(f"/proc/{network.pid(host)}/net/{file}").read_text()).items():
                 totals[name] = totals.get(name, 0) + value

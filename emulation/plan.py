@@ -16,11 +16,13 @@ idle (a ring pauses between steps), jumbo frames (header share 0.7 % instead of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from emulation.delay import Impairment
 from emulation.errors import PlanError
+from emulation.parts import Part, Vxlan
 from topologies import addressing
 from topologies.fabric import Fabric, Link, Port
 
@@ -36,6 +38,18 @@ SOCKET_BUFFER = QUEUE
 """The most a flow has on its way: alone it can't overrun a queue, as in the lossless fabrics of AI clusters."""
 
 
+MOST_PORTS = 1500
+"""Up to so many switch ports the system's ovs-vswitchd carries a lab; above it, daemons of the lab's own do."""
+
+PORTS_EACH = 512
+"""Ports of one daemon of the lab's own."""
+
+
+def run_folder(tag: str) -> str:
+    """Where a lab keeps its sockets."""
+    return f"/run/ringlab/{tag}"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How the emulation is to run; every field is recorded in the result."""
@@ -45,19 +59,25 @@ class Settings:
     congestion: str = "reno"
     datapath: str = "netdev"  # or "system": the kernel module
     queue_bytes: int | None = None  # None: QUEUE
-    netem: bool = False  # the kernel can delay packets
+    delays: str = "none"  # or who emulates them: "netem" (the kernel), "relay" (a process: emulation/delay_relay.py)
     offload: bool = True  # the datapath carries 64 KiB frames and unfinished checksums
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One direction of a link: HTB's numbers, and the delay where the kernel can emulate it."""
+    """One direction of a link: HTB's numbers, and what else happens to frames where that is emulated."""
 
     rate_bps: int
     burst_bytes: int
     quantum_bytes: int
     queue_bytes: int
-    delay_s: float
+    impairment: Impairment
+    netem: bool  # the kernel does it
+
+    @property
+    def delay_s(self) -> float:
+        """What the kernel holds frames for."""
+        return self.impairment.delay_s if self.netem else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +98,39 @@ class Veth:
     b: Interface
 
 
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """A link that is cut: the end on this machine, which a VXLAN device stands for."""
+
+    vxlan: Vxlan
+    end: Interface
+
+
 @dataclass(frozen=True)
 class Plan:
-    """Everything that will be made, before anything is made."""
+    """Everything that will be made on this machine, before anything is made; of all of ``fabric``, or of a ``part``."""
 
     fabric: Fabric
     tag: str
     settings: Settings = field(default_factory=Settings)
+    impairments: Mapping[Port, Impairment] = field(default_factory=dict)  # of directions unlike what their link says
+    part: Part | None = None  # None: the whole fabric is on this machine
 
     def __post_init__(self) -> None:
         if len(self.tag) != TAG_LENGTH or not self.tag.isalnum():
             raise PlanError(f"tag {self.tag!r}: {TAG_LENGTH} letters and digits")
         if self.settings.scale < 1:
             raise PlanError(f"scale {self.settings.scale:g}: an emulation runs at 1 or slower")
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The fabric's hosts that are on this machine."""
+        return self.part.hosts if self.part else self.fabric.hosts
+
+    @property
+    def switches(self) -> tuple[str, ...]:
+        """The fabric's switches that are on this machine."""
+        return self.part.switches if self.part else self.fabric.switches
 
     # -- names ------------------------------------------------------------------------------
     def bridge(self, switch: str) -> str:
@@ -104,22 +144,64 @@ class Plan:
         return self._name(port.node, suffix=f"-{port.number}")
 
     def _name(self, switch: str, suffix: str) -> str:
-        longest = max(len(f"{name}-{len(self.fabric.ports(name))}") for name in self.fabric.switches)
         short = f"s{addressing.dpid(self.fabric, switch)}"
-        name = switch if TAG_LENGTH + 1 + longest <= MAX_INTERFACE_NAME else short
+        name = switch if TAG_LENGTH + 1 + self._longest_name <= MAX_INTERFACE_NAME else short
         full = f"{self.tag}-{name}{suffix}"
         if len(full) > MAX_INTERFACE_NAME:
             raise PlanError(f"switch {switch!r}: too many switches or ports for Linux interface names ({full})")
         return full
 
+    @cached_property
+    def _longest_name(self) -> int:
+        """Of a switch's name with the number of its last port."""
+        return max(len(f"{name}-{len(self.fabric.ports(name))}") for name in self.fabric.switches)
+
+    # -- switch daemons ---------------------------------------------------------------------
+    @cached_property
+    def shares(self) -> tuple[tuple[str, ...], ...]:
+        """The switches of each daemon of the lab's own, see ``daemons``; none where the system's carries them all."""
+        if self.settings.datapath != "netdev" or len(self.switch_interfaces) <= MOST_PORTS:
+            return ()
+        shares: list[list[str]] = [[]]
+        ports = 0
+        for switch in self.switches:
+            ports += len(self.fabric.ports(switch))
+            if ports > PORTS_EACH and shares[-1]:
+                shares.append([])
+                ports = len(self.fabric.ports(switch))
+            shares[-1].append(switch)
+        return tuple(map(tuple, shares))
+
+    def management(self, switch: str) -> str:
+        """Where ``ovs-ofctl`` finds the switch: the bridge's name, or the socket of a daemon of the lab's own."""
+        for number, share in enumerate(self.shares):
+            if switch in share:
+                return f"unix:{run_folder(self.tag)}/{number}/{self.bridge(switch)}.mgmt"
+        return self.bridge(switch)
+
     # -- links ------------------------------------------------------------------------------
     @cached_property
     def veths(self) -> tuple[Veth, ...]:
-        return tuple(Veth(link, self._end(link, link.a), self._end(link, link.b)) for link in self.fabric.links)
+        """The links with both ends on this machine."""
+        here = {*self.hosts, *self.switches}
+        return tuple(
+            Veth(link, self._end(link, link.a), self._end(link, link.b))
+            for link in self.fabric.links
+            if link.a.node in here and link.b.node in here
+        )
+
+    @cached_property
+    def tunnels(self) -> tuple[Tunnel, ...]:
+        """The links with one end on this machine."""
+        tunnels = self.part.tunnels if self.part else ()
+        return tuple(Tunnel(vxlan, self._end(vxlan.link, vxlan.port)) for vxlan in tunnels)
 
     @cached_property
     def interfaces(self) -> dict[Port, Interface]:
-        return {end.port: end for veth in self.veths for end in (veth.a, veth.b)}
+        """Every end on this machine, in the order of the fabric's links."""
+        ends = {end.port: end for veth in self.veths for end in (veth.a, veth.b)}
+        ends |= {tunnel.end.port: tunnel.end for tunnel in self.tunnels}
+        return {port: ends[port] for port in self.fabric.directed_links() if port in ends}
 
     @cached_property
     def switch_interfaces(self) -> tuple[Interface, ...]:
@@ -131,74 +213,46 @@ class Plan:
         return round(self.fabric.rate_bps(port) / self.settings.scale)
 
     def _end(self, link: Link, port: Port) -> Interface:
-        return Interface(self.interface_name(port), port, self._shape(link))
+        return Interface(self.interface_name(port), port, self._shape(link, port))
 
-    def _shape(self, link: Link) -> Shape:
+    def _shape(self, link: Link, port: Port) -> Shape:
         settings = self.settings
         rate = round(link.rate_bps / settings.scale)
         wire_mtu = settings.mtu + ETHERNET_HEADER
         burst = max(10 * wire_mtu, round(rate / 8 * TIMER_TICK_S))
         quantum = min(max(rate // 80, wire_mtu), 60000)
         queue = max(settings.queue_bytes or QUEUE, 2 * OFFLOAD_FRAME)
-        delay = link.latency_s * settings.scale if settings.netem else 0.0
-        return Shape(rate, burst, quantum, queue, delay)
+        return Shape(rate, burst, quantum, queue, self._impairment(link, port), settings.delays == "netem")
+
+    def _impairment(self, link: Link, port: Port) -> Impairment:
+        """What is emulated of what the direction should do to frames."""
+        wanted = self.impairments.get(port, Impairment(link.latency_s * self.settings.scale))
+        emulated = self.settings.delays == "netem" or (self.settings.delays == "relay" and wanted.matters)
+        return wanted if emulated else Impairment()
+
+    @cached_property
+    def relayed(self) -> tuple[Port, ...]:
+        """Directions whose frames a process holds, by the port they leave from."""
+        if self.settings.delays != "relay":
+            return ()
+        return tuple(port for port, end in self.interfaces.items() if end.shape.impairment.matters)
+
+    def wire(self, port: Port) -> str:
+        """The interface that shapes a relayed direction: ``eth1w`` inside a host, ``TAG.N`` on the machine."""
+        if not self.fabric.is_switch(port.node):
+            return f"{self.interface_name(port)}w"
+        return f"{self.tag}.{self._wire_numbers[port]}"
+
+    @cached_property
+    def _wire_numbers(self) -> dict[Port, int]:
+        return {port: number for number, port in enumerate(self.fabric.directed_links())}
 
     # -- the commands -----------------------------------------------------------------------
-    def host_script(self, host: str) -> str:
-        """What is run by ``sh -e`` inside the host's namespace."""
-        links = f"ip -batch - <<'END'\n{self._host_links(host)}\nEND"
-        return "\n".join((*self._host_sysctls(), links, *self._offloads(host), *self._tc(host)))
-
-    def _host_sysctls(self) -> Iterator[str]:
-        yield "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6"
-        yield "echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6"
-        for name, value in {
-            "tcp_congestion_control": self.settings.congestion,
-            "tcp_slow_start_after_idle": 0,
-            "tcp_no_metrics_save": 1,  # one run must not teach the next
-            "tcp_tw_reuse": 1,  # the same 5-tuple comes back with each run
-            "tcp_rmem": f"4096 {SOCKET_BUFFER // 4} {SOCKET_BUFFER}",
-            "tcp_wmem": f"4096 {SOCKET_BUFFER // 4} {SOCKET_BUFFER}",
-        }.items():
-            yield f"echo '{value}' > /proc/sys/net/ipv4/{name}"
-
-    def _host_links(self, host: str) -> str:
-        fabric = self.fabric
-        lines = ["link set lo up"]
-        every = addressing.nics(fabric)
-        for nic in (nic for nic in every if nic.host == host):
-            name = self.interface_name(nic.port)
-            lines += [
-                f"link set {name} address {nic.mac} mtu {self.settings.mtu} up",
-                f"addr add {nic.ip}/{addressing.PREFIX_LENGTH} dev {name}",
-            ]
-            lines += [
-                f"neigh add {other.ip} lladdr {other.mac} dev {name} nud permanent"
-                for other in every
-                if other.host != host and other.rail == nic.rail
-            ]
-        return "\n".join(lines)
-
-    def _offloads(self, node: str) -> Iterator[str]:
-        """A datapath without offload would forward unfinished checksums: pings pass, TCP stands still."""
-        if not self.settings.offload:
-            for port in self.fabric.ports(node):
-                yield f"ethtool -K {self.interface_name(port)} tx off gso off tso off gro off"
-
-    def _tc(self, node: str) -> Iterator[str]:
-        for port in self.fabric.ports(node):
-            for line in tc_lines(self.interfaces[port], self.settings.mtu):
-                yield f"tc {line}"
-
-    def switch_offloads(self) -> str:
-        """A script for the switch ports, on the machine; empty where offload works."""
-        return "\n".join(line for switch in self.fabric.switches for line in self._offloads(switch))
-
     def switch_tc(self) -> str:
         """``tc -batch`` for every switch port, on the machine."""
         return "\n".join(
             line
-            for switch in self.fabric.switches
+            for switch in self.switches
             for port in self.fabric.ports(switch)
             for line in tc_lines(self.interfaces[port], self.settings.mtu)
         )
@@ -220,24 +274,15 @@ class Plan:
             name = self.interface_name(port)
             args += ["--", "add-port", bridge, name]
             args += ["--", "set", "Interface", name, f"ofport_request={port.number}"]
-        if openflow:
-            args += ["--", f"--id=@c{bridge}", "create", "Controller", f'target="{openflow}"', "max_backoff=1000"]
-            args += ["inactivity_probe=10000", "--", "set", "Bridge", bridge, f"controller=@c{bridge}"]
-        return args
+        return [*args, *(self.controller_transaction(switch, openflow) if openflow else ())]
 
-    def commands(self) -> list[str]:
-        """The whole plan for a person to read, in the order in which it is carried out."""
-        lines = [f"namespace {host}" for host in self.fabric.hosts]
-        lines += [
-            f"veth {veth.link.name}: {veth.a.port}={veth.a.name} {veth.b.port}={veth.b.name} "
-            f"rate {veth.a.shape.rate_bps} b/s burst {veth.a.shape.burst_bytes} B queue {veth.a.shape.queue_bytes} B"
-            for veth in self.veths
-        ]
-        lines += ["ovs-vsctl " + " ".join(self.bridge_transaction(switch, None)) for switch in self.fabric.switches]
-        lines += [f"tc {line}" for line in self.switch_tc().splitlines()]
-        for host in self.fabric.hosts:
-            lines += [f"{host}$ {line}" for line in self.host_script(host).splitlines()]
-        return lines
+    def controller_transaction(self, switch: str, openflow: str) -> list[str]:
+        """The bridge's controller, at ``openflow``, as arguments of ``ovs-vsctl``."""
+        bridge = self.bridge(switch)
+        return [
+            "--", f"--id=@c{bridge}", "create", "Controller", f'target="{openflow}"', "max_backoff=1000",
+            "inactivity_probe=10000", "--", "set", "Bridge", bridge, f"controller=@c{bridge}",
+        ]  # fmt: skip
 
 
 def tc_lines(interface: Interface, mtu: int) -> list[str]:
@@ -250,10 +295,10 @@ def tc_lines(interface: Interface, mtu: int) -> list[str]:
             f"burst {shape.burst_bytes}b cburst {shape.burst_bytes}b quantum {shape.quantum_bytes}"
         ),
     ]
-    if shape.delay_s > 0:
+    if shape.netem and shape.impairment != Impairment():
         # netem counts packets, and holds those in flight in the same limit.
-        held = shape.queue_bytes + shape.rate_bps / 8 * shape.delay_s
-        netem = f"netem delay {shape.delay_s * 1e6:.0f}us limit {max(16, round(held / mtu))}"
+        held = shape.queue_bytes + shape.rate_bps / 8 * shape.impairment.delay_s
+        netem = shape.impairment.netem(max(16, round(held / mtu)))
         lines.append(f"qdisc add dev {name} parent 1:1 handle 10: {netem}")
     else:
         lines.append(f"qdisc add dev {name} parent 1:1 handle 10: bfifo limit {shape.queue_bytes}")

@@ -1,4 +1,4 @@
-"""The command line: ``ringlab doctor | topo | schedule | run | ab | up | clean | baseline``.
+"""The command line: ``ringlab doctor | topo | schedule | run | ab | up | capture | clean | baseline``.
 
 Only click is imported here; a command's module is imported when the command is used, so that help is quick.
 Exit codes: see ``ringlab.errors``.
@@ -19,11 +19,12 @@ from ringlab.examples_first import LazyGroup
 
 COMMANDS = {
     "doctor": "What this machine can do, and the fix for what it can't.",
-    "topo": "Show, draw or check a fabric.",
+    "topo": "Show, draw, check, measure or convert fabrics.",
     "schedule": "Show a collective's schedule, and prove it.",
     "run": "Run a spec: every arm on real packets, with its verdict.",
     "ab": "Compare two policies without writing a spec.",
     "up": "Build a fabric and stay in it, at a prompt.",
+    "capture": "Capture a link of a running lab, and look inside.",
     "clean": "Remove what a killed run left behind, and only that.",
     "baseline": "Published GPU figures to stand beside ours.",
 }

@@ -21,6 +21,7 @@ from collectives.metrics import DTYPES
 from collectives.perf.checkdata import contributions, count_wrong, expected, fill, spoil
 from collectives.perf.options import Options
 from collectives.perf.rows import Device, Half, Row
+from collectives.perf.step_reports import StepReports
 
 _TEXT_BYTES = 128
 """Of each rank's host and device name."""
@@ -36,11 +37,11 @@ def devices(communicator: Communicator, text: str) -> list[Device]:
     return [Device(rank, int(row[0]), _unpadded(row[host]), _unpadded(row[device])) for rank, row in enumerate(table)]
 
 
-def rows(communicator: Communicator, options: Options) -> Iterator[Row]:
+def rows(communicator: Communicator, options: Options, reports: StepReports | None = None) -> Iterator[Row]:
     """A Row for each type, operation and size, as it is done; the same on every rank."""
     for dtype_name in options.dtypes:
         dtype = np.dtype(DTYPES[dtype_name].numpy_name)
-        bench = _Bench(communicator, options, dtype)
+        bench = _Bench(communicator, options, dtype, reports)
         for op in options.ops:
             bench.warm_up(op)
             for size in options.sizes:
@@ -54,8 +55,11 @@ def rows(communicator: Communicator, options: Options) -> Iterator[Row]:
 class _Bench:
     """The buffers of one type, and what is done with them."""
 
-    def __init__(self, communicator: Communicator, options: Options, dtype: np.dtype[Any]) -> None:
+    def __init__(
+        self, communicator: Communicator, options: Options, dtype: np.dtype[Any], reports: StepReports | None
+    ) -> None:
         self._communicator = communicator
+        self._reports = reports
         self._options = options
         self._dtype = dtype
         capacity = max(options.sizes) // dtype.itemsize
@@ -74,11 +78,18 @@ class _Bench:
             size *= 2
 
     def half(self, op: str, count: int, *, in_place: bool) -> Half:
-        times_s = self._times_s(op, count, in_place=in_place)
+        missed = 0
+        if self._options.check_timed:
+            times_s, missed = self._checked_times_s(op, count, in_place=in_place)
+        else:
+            times_s = self._times_s(op, count, in_place=in_place)
         table = np.zeros((self._communicator.num_ranks, len(times_s)))
         table[self._communicator.rank] = times_s * 1e6
         self._communicator.all_reduce(table)
-        return Half(self._combined(table.mean(axis=1)), self._wrong(op, count, in_place=in_place), table)
+        wrong = self._wrong(op, count, in_place=in_place)
+        if self._options.check_timed:
+            wrong = (wrong or 0) + missed
+        return Half(self._combined(table.mean(axis=1)), wrong, table)
 
     def _times_s(self, op: str, count: int, *, in_place: bool) -> NDArray[np.float64]:
         """Of each iteration. The values are zeros: sums of sums in place would overflow."""
@@ -96,10 +107,40 @@ class _Bench:
         stamps[0] = perf_counter()
         for iteration in range(self._options.iters):
             source, target = pairs[iteration % len(pairs)]
+            if self._reports:
+                self._reports.operation_begins()
             all_reduce(source, target, op)
             stamps[iteration + 1] = perf_counter()
+        if self._reports:
+            self._reports.operation_ends()
         self._communicator.barrier()
         return np.diff(stamps)
+
+    def _checked_times_s(self, op: str, count: int, *, in_place: bool) -> tuple[NDArray[np.float64], int]:
+        """The same on data that is checked after each iteration, and how many elements were wrong on all ranks.
+
+        Iterations do not run back to back then: each begins at a barrier.
+        """
+        ranks = self._communicator.num_ranks
+        mine, wanted = contributions(op, self._dtype, ranks)[self._communicator.rank], expected(op, self._dtype, ranks)
+        target = self._target[:count]
+        source = target if in_place else self._source[:count]
+        times_s = np.zeros(self._options.iters)
+        wrong = np.zeros(1, dtype=np.int64)
+        for iteration in range(self._options.iters):
+            spoil(target, wanted)
+            fill(source, mine)
+            self._communicator.barrier()
+            if self._reports:
+                self._reports.operation_begins()
+            began = perf_counter()
+            self._communicator.all_reduce(source, target, op)
+            times_s[iteration] = perf_counter() - began
+            if self._reports:
+                self._reports.operation_ends()
+            wrong += count_wrong(target, wanted)
+        self._communicator.all_reduce(wrong)
+        return times_s, int(wrong[0])
 
     def _combined(self, means_us: NDArray[np.float64]) -> float:
         """The ranks' times as one, as ``-a`` says."""

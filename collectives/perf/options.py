@@ -50,6 +50,9 @@ class Options:
     in_place: bool
     device_name: str
     token: str
+    check_timed: bool = False
+    report_steps: tuple[tuple[int, int], ...] = ()
+    report_fd: int | None = None
 
     def settings(self) -> Mapping[str, str]:
         """What all ranks must have in common, beside the schedule."""
@@ -65,6 +68,7 @@ class Options:
             "checks": str(self.checks),
             "average": str(self.average),
             "in place": "yes" if self.in_place else "no",
+            "timed checks": "yes" if self.check_timed else "no",
         }
 
 
@@ -88,6 +92,8 @@ def parse(words: Sequence[str]) -> Options:
     for flag, value in (("-w", given.warmup_iters), ("-c", given.check)):
         if value < 0:
             raise UsageError(f"{flag} {value}: 0 or more")
+    if bool(given.report_steps) != (given.report_fd is not None):
+        raise UsageError("--report-steps and --report-fd: give both or neither")
     if given.timeout <= 0 or given.rendezvous_timeout <= 0:
         raise UsageError("--timeout and --rendezvous-timeout: seconds, more than 0")
     return Options(
@@ -112,6 +118,9 @@ def parse(words: Sequence[str]) -> Options:
         in_place=given.in_place,
         device_name=given.device_name,
         token=given.token,
+        check_timed=given.check_timed,
+        report_steps=_step_pairs(given.report_steps),
+        report_fd=given.report_fd,
     )
 
 
@@ -152,6 +161,13 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--timeout", type=float, default=10.0, help="seconds without progress (%(default)g)")
     how.add_argument("--rendezvous-timeout", type=float, default=30.0, help="seconds to find all ranks (%(default)g)")
     how.add_argument("--no-in-place", dest="in_place", action="store_false", help="leave the in-place half out")
+    how.add_argument("--check-timed", action="store_true", help="check the result of every timed iteration too")
+    how.add_argument(
+        "--report-steps",
+        metavar="OP:STEP,...",
+        help="tell when these steps (from 0) of timed operations (from 1) begin",
+    )
+    how.add_argument("--report-fd", type=int, metavar="FD", help="where to: an open pipe, a line 'RANK OP STEP' each")
     how.add_argument("--device-name", default="numpy/TCP", help="what the device lines say (%(default)s)")
     return parser
 
@@ -189,6 +205,13 @@ def _peers(given: argparse.Namespace) -> tuple[int | None, tuple[str, ...]]:
     if not 0 <= given.rank < len(peers):
         raise UsageError(f"--rank {given.rank}: from 0 to {len(peers) - 1}, as there are {len(peers)} peers")
     return given.rank, peers
+
+
+def _step_pairs(text: str | None) -> tuple[tuple[int, int], ...]:
+    pairs = [pair.partition(":")[::2] for pair in text.split(",")] if text else []
+    if not all(operation.isdigit() and int(operation) and step.isdigit() for operation, step in pairs):
+        raise UsageError(f"--report-steps {text}: pairs of an operation (from 1) and a step (from 0), as in 1:5,2:0")
+    return tuple((int(operation), int(step)) for operation, step in pairs)
 
 
 def _positive(flag: str, value: int) -> None:

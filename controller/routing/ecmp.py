@@ -21,7 +21,7 @@ from topologies.fabric import Fabric, Port
 from topologies.traffic import Demand, FlowKey, Path
 
 _TUPLE = struct.Struct("!4s4sBHH")  # source, destination, protocol, source port, destination port
-_TCP = 6
+TCP, UDP = 6, 17
 
 
 def seed(text: str) -> int:
@@ -31,7 +31,7 @@ def seed(text: str) -> int:
     return int(text)
 
 
-def route(fabric: Fabric, demands: Sequence[Demand], seed: int = 0) -> dict[FlowKey, Path]:
+def route(fabric: Fabric, demands: Sequence[Demand], seed: int = 0, protocol: int = TCP) -> dict[FlowKey, Path]:
     hops = NextHops(fabric)
     secret = seed.to_bytes(8, "big")
     numbers = {switch: dpid(fabric, switch).to_bytes(8, "big") for switch in fabric.switches}
@@ -39,7 +39,7 @@ def route(fabric: Fabric, demands: Sequence[Demand], seed: int = 0) -> dict[Flow
     def walk(key: FlowKey) -> list[Port]:
         switch, target = ends(fabric, key)
         source_ip, target_ip = map(_packed, addressing.ends(fabric, key))
-        five_tuple = _TUPLE.pack(source_ip, target_ip, _TCP, key.src_port, key.dst_port)
+        five_tuple = _TUPLE.pack(source_ip, target_ip, protocol, key.src_port, key.dst_port)
         ports: list[Port] = []
         while switch != target:
             choices = hops.choices(switch, target)

@@ -16,8 +16,12 @@ def command(json_target: str | None) -> None:
 
     found = clean()
     if json_target:
-        write_json(json_target, {"removed": list(found.removed), "alive": list(found.alive)})
+        write_json(
+            json_target, {"removed": list(found.removed), "alive": list(found.alive), "settings": list(found.settings)}
+        )
     if json_target != STDOUT:
         click.echo(" ".join([f"dead labs removed: {len(found.removed)}", *found.removed]))
+        if found.settings:
+            click.echo(f"settings of the machine put back: {' '.join(found.settings)}")
         if found.alive:
             click.echo(f"left alone, for they live: {' '.join(found.alive)}")

@@ -19,7 +19,7 @@ MARKS = {"ok": ("green", "ok"), "note": ("yellow", "note"), "missing": ("red", "
 
 
 @click.command(cls=Command, examples=["ringlab doctor", "ringlab doctor --calibrate", "ringlab doctor --json -"])
-@click.option("--calibrate", is_flag=True, help="Measure how much this machine can switch (about 10 s).")
+@click.option("--calibrate", is_flag=True, help="Measure how much this machine can switch (about 40 s).")
 @json_option
 def command(calibrate: bool, json_target: str | None) -> None:
     """Look at this machine: what an emulation needs, what is there, and the fix for what is not.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ringlab.errors import CheckError
+from ringlab.errors import CheckError, RunError
 from ringlab.examples_first import Command
 from ringlab.json_output import json_option
 
@@ -60,7 +60,9 @@ def command(
 
 
 def check_outcome(result: Result) -> None:
-    """CheckError where an element came out wrong, or where the run cannot be believed."""
+    """RunError where the run failed, CheckError where an element came out wrong or the run cannot be believed."""
+    if result.failure:
+        raise RunError(result.failure)
     wrong = sum(found.wrong for arm in result.arms for found in arm.results)
     if wrong:
         raise CheckError(f"{wrong} elements came out wrong: see the #wrong column of each arm")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,17 +17,22 @@ from typing import Any
 from collectives import algorithms, metrics
 from collectives.job import demands
 from collectives.schedule import Schedule
+from controller.client import ControllerError
 from controller.process import RunningController, running_controller
 from emulation import counters, hosts
 from emulation.errors import RunError
+from emulation.faults import Fault
 from emulation.lab import scratch_folder
 from emulation.network import Network, built, require_machine
+from emulation.outages import Outages
 from emulation.plan import Plan
+from ringlab.experiments.faults_blame import explain
 from topologies import addressing
 from topologies.fabric import Port
 from topologies.traffic import Demand, Paths, link_bytes
 
 READY_TIMEOUT_S = 30.0
+RANK = "python -m collectives"
 START_TIMEOUT_S = 30.0  # eight Python processes on two busy cores
 
 
@@ -48,6 +54,15 @@ class Job:
         """What one run of the collective over ``size_bytes`` asks of the fabric."""
         itemsize = metrics.DTYPES[self.dtype].itemsize
         return demands(self.schedule, self.placement, size_bytes // itemsize, itemsize)
+
+
+@dataclass
+class Faults:
+    """What breaks during a turn; ``note`` hears of it as it does. ``never_came`` gathers what came too late."""
+
+    faults: Sequence[Fault]
+    note: Callable[[str], None]
+    never_came: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +110,16 @@ class Bench:
         self.control = control
         self.job = job
         self.fabric = network.plan.fabric
+        self._announced: tuple[str, int] | None = None
+        self._paths: Paths = {}
 
     def install(self, policy: str, size_bytes: int) -> Installed:
         """Have every switch follow ``policy`` for the job at ``size_bytes``; returns when all have answered."""
+        self._announced = policy, size_bytes
         answer = self.control.client.announce(self.job.algorithm, policy, self.job.demands(size_bytes))
         self.control.client.wait_ready(READY_TIMEOUT_S)
-        return Installed(self.control.client.paths(), answer.objective_s, answer.lower_bound_s)
+        self._paths = self.control.client.paths()
+        return Installed(self._paths, answer.objective_s, answer.lower_bound_s)
 
     def measure(
         self,
@@ -109,29 +128,73 @@ class Bench:
         iterations: int,
         patience_s: float,
         on_line: Callable[[str], None] = lambda _: None,
+        faults: Faults | None = None,
     ) -> Block:
-        """Run the collective at every size; ``patience_s`` is what all of it may take at the most."""
+        """Run the collective at every size; ``patience_s`` is what all of it may take at the most.
+
+        With ``faults`` every timed operation is checked, and an error says what was broken.
+        """
         before = counters.link_bytes(self.fabric, counters.read(self.network.plan))
         with scratch_folder(self.network.plan.tag) as folder:
             file = folder / "result.json"
             argv = self._argv(sizes, warmup, iterations, file)
-            text = self._run_ranks(argv, START_TIMEOUT_S + patience_s, on_line)
+            text = self._run_ranks(argv, START_TIMEOUT_S + patience_s, on_line, faults)
             found = json.loads(file.read_text())
         crossed = counters.link_bytes(self.fabric, counters.read(self.network.plan))
         crossed.subtract(before)
         return Block(tuple(map(_measured, found["results"])), text, crossed, dict(found["operations"]))
 
-    def _run_ranks(self, argv: list[str], timeout_s: float, on_line: Callable[[str], None]) -> str:
+    def _run_ranks(
+        self, argv: list[str], timeout_s: float, on_line: Callable[[str], None], faults: Faults | None
+    ) -> str:
+        outages = Outages(self.network, faults.faults, self, faults.note) if faults else None
+        if outages:
+            argv = [*argv, "--check-timed", *_report_argv(outages)]
         try:
-            return hosts.run_ranks(
-                self.network, self.job.placement, lambda rank: [*argv, "--rank", str(rank)], timeout_s, on_line
+            said = hosts.run_ranks(
+                self.network, self.job.placement, lambda rank: [*argv, "--rank", str(rank)], timeout_s, on_line, outages
             )
+        except hosts.RanksError as error:
+            broken = outages.at_failure or () if outages else ()
+            raise RunError(self._with_names(explain(error, broken, self._paths, self.job.placement))) from None
         except RunError as error:
             raise RunError(self._with_names(str(error))) from None
+        if faults and outages:
+            faults.never_came += outages.scenario.never_came
+        return said
+
+    # -- what outages need of the controller ------------------------------------------------
+    @property
+    def openflow(self) -> str:
+        return f"tcp:{self.control.openflow}"
+
+    def kill_controller(self) -> None:
+        self.control.kill()
+
+    def restart_controller(self) -> None:
+        """It is told the job at once, but not its switches' tables: they are filled again as switches connect."""
+        self.control.restart()
+        if self._announced:
+            policy, size_bytes = self._announced
+            self.control.client.announce(self.job.algorithm, policy, self.job.demands(size_bytes))
+
+    def await_switches(self) -> None:
+        """Also while the controller is away: it may be back in time."""
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while True:
+            try:
+                self.control.client.wait_ready(max(0.0, deadline - time.monotonic()))
+            except ControllerError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
 
     def _with_names(self, text: str) -> str:
         """Ranks know each other by address; people know hosts by name."""
         names = {nic.ip: nic.host for nic in addressing.nics(self.fabric)}
+        text = text.replace(f"{RANK}: ", "")  # the program is ours, and no user called it
         return re.sub(r"\b10\.\d+\.\d+\.\d+\b", lambda found: names.get(found[0], found[0]), text)
 
     def _argv(self, sizes: Sequence[int], warmup: int, iterations: int, file: Path) -> list[str]:
@@ -156,6 +219,12 @@ class Bench:
             for port, nbytes in link_bytes(moved, installed.paths).items():
                 total[port] += nbytes * number
         return total
+
+
+def _report_argv(outages: Outages) -> list[str]:
+    """Have ranks tell of the steps that faults wait for."""
+    steps = ",".join(f"{operation}:{step}" for operation, step in outages.steps)
+    return ["--report-steps", steps, "--report-fd", str(outages.report_fd)] if steps else []
 
 
 @contextmanager

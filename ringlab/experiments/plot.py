@@ -160,17 +160,20 @@ def _draw_axes(axes: Axes, result: Result) -> None:
     _draw_sizes(axes, result.sizes())
     _draw_shares(axes, result)
     channels = f", {result.channels} channels" if result.channels > 1 else ""
-    title = f"{result.name}: {result.algorithm} {result.collective}, {result.ranks} ranks{channels}"
+    faults = ", under faults" if result.spec.get("faults") else ""
+    title = f"{result.name}: {result.algorithm} {result.collective}, {result.ranks} ranks{channels}{faults}"
     axes.set_title(title, loc="left", fontsize=10)
 
 
 def _draw_sizes(axes: Axes, sizes: tuple[int, ...]) -> None:
+    axes.set_xlabel("message size")
+    if not sizes:  # a run that failed in its first turn
+        return
     axes.set_xscale("log", base=2)
     axes.set_xlim(sizes[0] / 1.35, sizes[-1] * 1.35)
     shown = sizes[:: -(-len(sizes) // MOST_SIZES)]
     axes.set_xticks(shown, labels=[size_text(size) for size in shown])
     axes.minorticks_off()
-    axes.set_xlabel("message size")
 
 
 def _draw_shares(axes: Axes, result: Result) -> None:

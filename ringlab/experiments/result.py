@@ -191,7 +191,10 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One run; busbw is a share of ``line_rate_bps``, the emulated rate; ``nominal_line_rate_bps`` is the real one."""
+    """One run; busbw is a share of ``line_rate_bps``, the emulated rate; ``nominal_line_rate_bps`` is the real one.
+
+    ``failure`` says why a run ended early: its arms have the turns that were finished.
+    """
 
     id: str
     name: str
@@ -213,6 +216,7 @@ class Result:
     links: tuple[LinkBytes, ...]
     baseline: BaselineBeside | None
     timeline: tuple[Moment, ...]
+    failure: str | None = None
 
     def groups(self) -> tuple[str, ...]:
         """The arms' groups, in order of their first arm."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from emulation.scripts import commands
 from ringlab.experiments import progress, runner, store, table
 from ringlab.experiments.result import Result, dumps
 from ringlab.experiments.spec import Spec
@@ -16,7 +17,7 @@ from ringlab.text_files import write_text
 def dry_run(spec: Spec) -> list[str]:
     """The plan, line by line; a scale of its own makes it without measuring the machine."""
     scale = runner.scale_of(spec, lambda _: None)
-    return [f"# scale {scale.factor:g}: {scale.why}", *runner.plan_of(spec, scale.factor).commands()]
+    return [f"# scale {scale.factor:g}: {scale.why}", *commands(runner.plan_of(spec, scale.factor))]
 
 
 def run_and_keep(spec: Spec, text: str, root: Path, framework: str, json_target: str | None) -> Result:

@@ -18,9 +18,11 @@ from collectives import algorithms, metrics
 from collectives.baseline import BaselineError, published
 from collectives.schedule import ScheduleError
 from controller import routing
+from emulation.faults import Fault
 from ringlab.errors import UsageError
 from ringlab.experiments import fabrics, placement
 from ringlab.experiments.arms import Arm, read_arms, read_pairs
+from ringlab.experiments.faults_spec import Scene, read_faults
 from ringlab.experiments.spec_file import MAX_RANKS, MAX_SIZES, SpecFile, Sweep, check_shape
 from ringlab.text_files import read_text
 from topologies import catalog, formats
@@ -46,11 +48,15 @@ class SpecError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """How the ranks' bytes travel; ``queue_bytes`` None: chosen from each link's rate."""
+    """How the ranks' bytes travel; ``queue_bytes`` None: chosen from each link's rate.
+
+    ``delays``: "auto" (by the kernel, if it can), "relay" (by a process, at a cost), "none".
+    """
 
     mtu: int
     congestion: str
     queue_bytes: int | None
+    delays: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ class Spec:
 
     ``scale`` is the time dilation, None where the machine is to choose. ``baseline`` is a published name or a file,
     ``baseline_line_rate_GBps`` the line rate of a file's system (the file does not say).
-    ``compare`` holds pairs of groups or arms. ``data`` is the spec as it was written.
+    ``compare`` holds pairs of groups or arms. ``data`` is the spec as it was written. ``faults`` come in every turn.
     """
 
     name: str
@@ -81,6 +87,7 @@ class Spec:
     transport: Transport
     compare: tuple[tuple[str, str], ...]
     data: Mapping[str, Any]
+    faults: tuple[Fault, ...] = ()
 
 
 def read(path: Path) -> tuple[Spec, str]:
@@ -133,6 +140,7 @@ def _meaning(written: SpecFile, document: Document, folder: Path, problems: Prob
     hosts = _placement(written, fabric, problems) if fabric else ()
     if hosts:
         _check_algorithm(written, len(hosts), problems)
+    faults = _faults(written, fabric, hosts, len(sizes), problems) if fabric and hosts else ()
     problems.raise_any()
     assert fabric is not None
     return Spec(
@@ -152,9 +160,10 @@ def _meaning(written: SpecFile, document: Document, folder: Path, problems: Prob
         scale=written.scale,
         baseline=baseline,
         baseline_line_rate_GBps=line_rate,
-        transport=Transport(written.transport.mtu, written.transport.congestion, written.transport.queue),
+        transport=Transport(**written.transport.model_dump(exclude={"queue"}), queue_bytes=written.transport.queue),
         compare=pairs,
         data=document.data,
+        faults=faults,
     )
 
 
@@ -203,6 +212,15 @@ def _placement(written: SpecFile, fabric: Fabric, problems: Problems) -> tuple[s
         problems.add(("placement",), "puts all ranks on one host; use two or more, or nothing crosses the fabric")
         return ()
     return hosts
+
+
+def _faults(
+    written: SpecFile, fabric: Fabric, hosts: tuple[str, ...], sizes: int, problems: Problems
+) -> tuple[Fault, ...]:
+    if not written.faults or problems.errors:  # steps are those of a schedule that can be
+        return ()
+    steps = algorithms.build(written.algorithm, len(hosts), written.channels).num_steps
+    return read_faults(written.faults, Scene(fabric, hosts, steps, sizes * written.iterations), problems)
 
 
 def _listed_hosts(written: SpecFile, fabric: Fabric, problems: Problems) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ pydantic checks the shape here and goes no further: what a value means (is there
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError
 from pydantic_core import ErrorDetails
@@ -87,6 +87,7 @@ class Transport(Model):
     mtu: Annotated[int, Field(ge=576, le=9000)] = 9000
     congestion: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,15}$")] = "reno"
     queue: Annotated[int | None, BeforeValidator(_auto(_size))] = None
+    delays: Literal["auto", "relay", "none"] = "auto"
 
 
 class SpecFile(Model):
@@ -118,6 +119,7 @@ class SpecFile(Model):
     baseline: Any = None
     transport: Transport = Transport()
     compare: list[Any] | None = None
+    faults: Annotated[list[Any], Field(max_length=64)] = []
 
 
 HINTS = {

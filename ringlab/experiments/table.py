@@ -78,6 +78,7 @@ def render(result: Result, out: Console) -> RenderableType:
         Text(),
         *_footnotes(result),
         Text(),
+        *_timeline(result),
     ]
     return Group(*parts, _verdict(result.certificate), Text(), *_sentences(result.comparisons))
 
@@ -248,6 +249,29 @@ def _baseline_notes(baseline: BaselineBeside) -> Iterator[Text]:
         yield Text(f"No figure at {sizes}: {missing[0].why}.", "dim")
     if baseline.caveat:
         yield Text(f"Note: {baseline.caveat}.", "dim")
+
+
+def _timeline(result: Result) -> Iterator[RenderableType]:
+    """Only where something broke: of other runs it says nothing that a reader seeks."""
+    if result.failure or result.spec.get("faults"):
+        yield from _slowest(result)
+        yield Text("Timeline (seconds of the run):", "bold")
+        for moment in result.timeline:
+            yield Text(f"  {moment.t_s:8.2f}  {moment.event}")
+        yield Text()
+
+
+def _slowest(result: Result) -> Iterator[RenderableType]:
+    """What a fault cost shows in the slowest operation, and a median hides it."""
+    for size in result.sizes():
+        found = [
+            f"{arm.name} {time_text(max(max(block) for block in row.samples_us))}"
+            for arm in result.arms
+            for row in arm.results
+            if row.size_bytes == size
+        ]
+        yield Text(f"Slowest operation at {size_text(size)}: {', '.join(found)}")
+    yield Text()
 
 
 def _verdict(certificate: Certificate) -> RenderableType:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from emulation.fidelity import Certificate, Observation, Verdict, judge
+from emulation.fidelity import Certificate, Observation, Probe, Verdict, judge
 
 SOUND = Observation(
     cpu_idle=0.4,
@@ -17,7 +17,10 @@ SOUND = Observation(
 )
 
 
-def certificate(seen=SOUND, probe=0.99, best=1.0, worst=1.1, fastest=1.0) -> Certificate:
+def certificate(
+    seen=SOUND, rate=0.99, best=1.0, worst=1.1, fastest=1.0, departures=0.02, wanted=0.0, trips=(5e-4, 5e-4)
+) -> Certificate:
+    probe = Probe(rate, departures, wanted, trips)
     return Certificate(tuple(judge(seen, probe, {"pinned": best, "ecmp": worst}, fastest)))
 
 
@@ -49,8 +52,17 @@ def test_each_thing_seen_can_spoil_a_run(change, verdict, reason):
 @pytest.mark.parametrize(
     ("shares", "verdict"),
     [
-        ({"probe": 0.95}, Verdict.DOUBTFUL),
-        ({"probe": 0.5}, Verdict.INVALID),
+        ({"rate": 0.95}, Verdict.DOUBTFUL),
+        ({"rate": 1.05}, Verdict.DOUBTFUL),
+        ({"rate": 0.5}, Verdict.INVALID),
+        ({"departures": 0.07}, Verdict.DOUBTFUL),
+        ({"departures": 0.9}, Verdict.INVALID),
+        ({"departures": None}, Verdict.VALID),
+        ({"trips": (5e-4, 5.9e-4)}, Verdict.VALID),
+        ({"trips": (5e-4, 6.1e-4)}, Verdict.DOUBTFUL),
+        ({"trips": (5e-4, 5e-3)}, Verdict.INVALID),
+        ({"wanted": 4e-3, "trips": (4.1e-3, 4.19e-3)}, Verdict.VALID),
+        ({"wanted": 4e-3, "trips": (4.3e-3, 4.3e-3)}, Verdict.DOUBTFUL),
         ({"best": 1.2, "worst": 1.2}, Verdict.DOUBTFUL),
         ({"best": 1.3, "worst": 1.3}, Verdict.INVALID),
         ({"worst": 2.5}, Verdict.DOUBTFUL),

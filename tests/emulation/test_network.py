@@ -74,7 +74,7 @@ def test_ten_megabytes_cross_three_switches_whole_shaped_and_counted():
 def test_ports_have_the_fabrics_numbers_and_hosts_their_addresses():
     made = plan()
     with built(made) as network:
-        assert "10.0.0.1/8" in network.run("h1", ["ip", "-brief", "address"])
+        assert "10.0.0.1/12" in network.run("h1", ["ip", "-brief", "address"])
         assert "fe80" not in network.run("h1", ["ip", "address"]), "IPv6 chatter would be counted"
         shown = subprocess.run(
             ["ovs-vsctl", "get", "Interface", made.interface_name(Port("leaf2", 2)), "ofport"],
@@ -139,7 +139,7 @@ def builder() -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("stage", ["making hosts", "starting switches", "up"])
+@pytest.mark.parametrize("stage", ["making 2 hosts", "setting up hosts", "starting 3 switches", "up"])
 def test_what_kill_9_leaves_is_cleaned_and_a_foreign_bridge_stays(stage):
     subprocess.run(
         ["ovs-vsctl", "add-br", "foreign0", "--", "set", "Bridge", "foreign0", "datapath_type=netdev"], check=True
@@ -170,7 +170,7 @@ def test_clean_leaves_a_living_lab_alone():
 
 def test_ctrl_c_in_mid_build_leaves_nothing():
     with builder() as process:
-        next(line for line in process.stdout if line.startswith("starting switches"))
+        next(line for line in process.stdout if line.startswith("starting 3 switches"))
         process.send_signal(signal.SIGINT)
         assert process.wait(20) != 0
     assert not records()

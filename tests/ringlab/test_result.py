@@ -11,7 +11,7 @@ from ringlab.experiments.result import LinkBytes, ResultError, SizeResult, dumps
 # What other programs read: the keys of the JSON object that `ringlab run SPEC --json -` prints.
 KEYS = {
     "": "schema id name created spec fabric collective algorithm channels ranks placement scale line_rate_bps "
-    "nominal_line_rate_bps arms comparisons certificate fingerprint links baseline timeline",
+    "nominal_line_rate_bps arms comparisons certificate fingerprint links baseline timeline failure",
     "arms.0": "name group objective lower_bound results",
     "arms.0.results.0": "size_bytes count dtype redop time_us samples_us algbw_GBps busbw_GBps line_share predicted_us "
     "wrong nominal",

@@ -1,0 +1,200 @@
+"""The arms taking turns on one fabric that is up: probe it, run every block, keep what was measured.
+
+Theory of operation. A *block* gives every arm one turn; each turn installs the arm's policy and runs the collective at
+every size in fresh processes on fresh connections. Blocks begin with another arm each time, so that whatever drifts
+(the machine, its neighbours) falls on all arms alike. Before the first block two things are measured in the fabric
+itself: a single stream (does shaping hold?) and the time of a step that carries next to nothing (alpha).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from collectives import metrics
+from controller import routing
+from controller.client import ControllerError
+from emulation import departures, fidelity, probe
+from emulation.errors import RunError
+from emulation.faults import Fault
+from emulation.observe import Watch
+from ringlab.experiments import faults_blame
+from ringlab.experiments import result as results
+from ringlab.experiments.bench import Bench, Block, Faults, Installed
+from ringlab.experiments.faults_spec import scaled
+from ringlab.experiments.spec import Arm, Spec
+from ringlab.experiments.statistics import median
+from simulation import fluid
+from topologies.fabric import Fabric, Port
+from topologies.traffic import Demand, FlowKey, Path
+
+ALPHA_ITERATIONS = 20
+PATIENCE = 10.0  # times the predicted duration: beyond it a turn is stuck
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Turns:
+    """What one arm's turns gave so far."""
+
+    arm: Arm
+    installed: Installed | None = None
+    blocks: list[Block] = field(default_factory=list)
+    crossed: Counter[Port] = field(default_factory=Counter)
+    predicted: Counter[Port] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What was seen of the machine in all turns, and why the last one failed, if it did."""
+
+    seen: fidelity.Observation
+    failure: str | None = None
+
+
+class Timeline:
+    """What happened when, seconds since the run began."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self.moments: list[results.Moment] = []
+
+    def note(self, event: str) -> None:
+        self.moments.append(results.Moment(round(time.monotonic() - self._started, 3), event))
+
+
+class Session:
+    """The arms taking turns on one bench."""
+
+    def __init__(self, spec: Spec, ready: Bench, timeline: Timeline, step: Say) -> None:
+        self.spec = spec
+        self.bench = ready
+        self.timeline = timeline
+        self.step = step
+        self.never_came: list[tuple[str, Fault]] = []
+        self.turns = {arm.name: Turns(arm) for arm in spec.arms}
+        self.seen_on_path: fidelity.Probe | None = None
+        self.alpha_s = 0.0
+
+    def probe(self, say: Say) -> None:
+        """Measure what the verdict and the predictions need, before anything is compared."""
+        say("probing the shaped rate")
+        src, dst = self._probed
+        plan = self.bench.network.plan
+        there, back = _resident_path(plan.fabric, src, dst), _resident_path(plan.fabric, dst, src)
+        slowest_bps = min(map(plan.rate_bps, there.hops))
+        carried_bps = slowest_bps * fluid.payload_share(plan.settings.mtu)
+        network = self.bench.network
+        probe.settle(network, src, dst, there, back)
+        round_trip_s = probe.usual_round_trip_s(network, src, dst)
+        found = probe.stream(network, src, dst, there)
+        spaced = departures.p99(found.departures, slowest_bps, plan.settings.mtu)
+        if spaced is not None and fidelity.LIMITS["departures"].judge(spaced):  # a neighbour's moment passes
+            found = probe.stream(network, src, dst, there)
+            again = departures.p99(found.departures, slowest_bps, plan.settings.mtu)
+            spaced = spaced if again is None else min(spaced, again)
+        self.seen_on_path = fidelity.Probe(
+            found.goodput_bps / carried_bps,
+            spaced,
+            probe.delays_s(network, there, back),
+            (round_trip_s,),
+        )
+        say("measuring the base latency")
+        schedule = self.bench.job.schedule
+        tiny = schedule.num_chunks * metrics.DTYPES[self.spec.dtype].itemsize
+        self.bench.install(self.spec.arms[-1].policy, tiny)
+        block = self.bench.measure([tiny], warmup=2, iterations=ALPHA_ITERATIONS, patience_s=60)
+        self.alpha_s = median([block.sizes[0].times_us]) / 1e6 / schedule.num_steps
+        self.timeline.note(
+            f"probe {self.seen_on_path.rate_share:.1%} of the shaped rate; round trip {round_trip_s * 1e6:.0f} us; "
+            f"a step takes {self.alpha_s * 1e6:.0f} us"
+        )
+
+    def run_blocks(self) -> Ended:
+        """All turns of all arms, or those until one fails."""
+        watch = Watch(self.bench.network)
+        for number in range(self.spec.repeats):
+            for arm in _rotated(self.spec.arms, number):
+                self.step(f"block {number + 1} of {self.spec.repeats}, {arm.name}")
+                name = f"block {number + 1}, {arm.name}"
+                try:
+                    self._turn(self.turns[arm.name], name, watch)
+                except (RunError, ControllerError) as error:
+                    self.timeline.note(f"{name}: failed")
+                    return Ended(watch.observation(), f"{name}: {error}")
+                self.timeline.note(f"{name}: done")
+        if not self.spec.faults:
+            self._probe_again()
+        return Ended(watch.observation())
+
+    def _probe_again(self) -> None:
+        """Is a round trip what it was before the first block?"""
+        before = self.seen_on_path
+        assert before is not None
+        wanted_s = before.wanted_s or before.round_trips_s[0]
+        again_s = probe.round_trip_near_s(self.bench.network, *self._probed, wanted_s, fidelity.allowed_s(wanted_s))
+        self.seen_on_path = replace(before, round_trips_s=(*before.round_trips_s, again_s))
+
+    @property
+    def _probed(self) -> tuple[str, str]:
+        first = self.spec.placement[0]
+        return first, next(host for host in self.spec.placement if host != first)
+
+    def _turn(self, turn: Turns, name: str, watch: Watch) -> None:
+        turn.installed = self.bench.install(turn.arm.policy, max(self.spec.sizes))
+        operations = self.spec.warmup + self.spec.iterations + 1
+        patience_s = PATIENCE * operations * sum(self.predicted_s(turn, size) for size in self.spec.sizes)
+        faults = self._faults(name)
+        if faults:
+            patience_s = faults_blame.patience_s(
+                faults.faults, patience_s, self.bench.network.plan, self.spec.timeout_s
+            )
+        with watch.stretch() as work_begins:
+            block = self.bench.measure(
+                self.spec.sizes, self.spec.warmup, self.spec.iterations, patience_s, lambda _: work_begins(), faults
+            )
+        if faults:
+            self.never_came += [(name, fault) for fault in faults.never_came]
+        turn.blocks.append(block)
+        turn.crossed.update(block.crossed)
+        turn.predicted.update(self.bench.predicted_bytes(turn.installed, block))
+
+    def _faults(self, name: str) -> Faults | None:
+        """The spec's faults for the turn ``name``, as they are emulated."""
+        if not self.spec.faults:
+            return None
+        faults = scaled(self.spec.faults, self.bench.network.plan.settings.scale)
+        return Faults(faults, lambda event: self.timeline.note(f"{name}: {event}"))
+
+    def predicted_s(self, turn: Turns, size_bytes: int) -> float:
+        return self._network_s(turn, size_bytes, self.alpha_s)
+
+    def bytes_alone_s(self, turn: Turns, size_bytes: int) -> float:
+        """What no fabric of these rates can beat: latency costs nothing."""
+        return self._network_s(turn, size_bytes, 0.0)
+
+    def _network_s(self, turn: Turns, size_bytes: int, alpha_s: float) -> float:
+        assert turn.installed is not None
+        plan = self.bench.network.plan
+        return fluid.completion_s(
+            self.bench.job.demands(size_bytes),
+            turn.installed.paths,
+            plan.rate_bps,
+            mtu=plan.settings.mtu,
+            alpha_s=alpha_s,
+            relay=self.bench.job.schedule.relays,
+        )
+
+
+def _resident_path(fabric: Fabric, src: str, dst: str) -> Path:
+    """The way of packets that no job asked for: the resident rules follow the spanning tree."""
+    flow = Demand(FlowKey(src, dst, 0, 0), (0,), (0,))
+    return routing.policy("spanning-tree").route(fabric, [flow])[flow.key]
+
+
+def _rotated(arms: Sequence[Arm], number: int) -> Iterator[Arm]:
+    first = number % len(arms)
+    yield from (*arms[first:], *arms[:first])
