@@ -82,36 +82,42 @@ class Session:
     def probe(self, say: Say) -> None:
         """Measure what the verdict and the predictions need, before anything is compared."""
         say("probing the shaped rate")
-        src, dst = self._probed
-        plan = self.bench.network.plan
-        there, back = _resident_path(plan.fabric, src, dst), _resident_path(plan.fabric, dst, src)
-        slowest_bps = min(map(plan.rate_bps, there.hops))
-        carried_bps = slowest_bps * fluid.payload_share(plan.settings.mtu)
-        network = self.bench.network
-        probe.settle(network, src, dst, there, back)
-        round_trip_s = probe.usual_round_trip_s(network, src, dst)
-        found = probe.stream(network, src, dst, there)
-        spaced = departures.p99(found.departures, slowest_bps, plan.settings.mtu)
-        if spaced is not None and fidelity.LIMITS["departures"].judge(spaced):  # a neighbour's moment passes
-            found = probe.stream(network, src, dst, there)
-            again = departures.p99(found.departures, slowest_bps, plan.settings.mtu)
-            spaced = spaced if again is None else min(spaced, again)
-        self.seen_on_path = fidelity.Probe(
-            found.goodput_bps / carried_bps,
-            spaced,
-            probe.delays_s(network, there, back),
-            (round_trip_s,),
-        )
+        self.seen_on_path = self._path_seen()
         say("measuring the base latency")
+        self.alpha_s = self._alpha_s()
+        self.timeline.note(
+            f"probe {self.seen_on_path.rate_share:.1%} of the shaped rate; "
+            f"round trip {self.seen_on_path.round_trips_s[0] * 1e6:.0f} us; a step takes {self.alpha_s * 1e6:.0f} us"
+        )
+
+    def _path_seen(self) -> fidelity.Probe:
+        """One path while nothing else is on: its round trip, and what a single stream makes of it."""
+        (src, dst), network = self._probed, self.bench.network
+        there, back = _resident_path(self.bench.fabric, src, dst), _resident_path(self.bench.fabric, dst, src)
+        probe.settle(network, src, dst, there, back)
+        delays_s = probe.delays_s(network, there, back)
+        round_trip_s = probe.usual_round_trip_s(network, src, dst, probe.statistic_of(delays_s))
+        rate_share, spaced = self._stream_seen(src, dst, there)
+        if spaced is not None and fidelity.LIMITS["departures"].judge(spaced):  # a neighbour's moment passes
+            rate_share, again = self._stream_seen(src, dst, there)
+            spaced = spaced if again is None else min(spaced, again)
+        return fidelity.Probe(rate_share, spaced, delays_s, (round_trip_s,))
+
+    def _stream_seen(self, src: str, dst: str, there: Path) -> tuple[float, float | None]:
+        """Goodput as a share of what the path's rate carries, and the 99th percentile of its departures' deviation."""
+        plan = self.bench.network.plan
+        slowest_bps = min(map(plan.rate_bps, there.hops))
+        found = probe.stream(self.bench.network, src, dst, there)
+        share = found.goodput_bps / (slowest_bps * fluid.payload_share(plan.settings.mtu))
+        return share, departures.p99(found.departures, slowest_bps, plan.settings.mtu)
+
+    def _alpha_s(self) -> float:
+        """What a step takes that carries next to nothing."""
         schedule = self.bench.job.schedule
         tiny = schedule.num_chunks * metrics.DTYPES[self.spec.dtype].itemsize
         self.bench.install(self.spec.arms[-1].policy, tiny)
         block = self.bench.measure([tiny], warmup=2, iterations=ALPHA_ITERATIONS, patience_s=60)
-        self.alpha_s = median([block.sizes[0].times_us]) / 1e6 / schedule.num_steps
-        self.timeline.note(
-            f"probe {self.seen_on_path.rate_share:.1%} of the shaped rate; round trip {round_trip_s * 1e6:.0f} us; "
-            f"a step takes {self.alpha_s * 1e6:.0f} us"
-        )
+        return median([block.sizes[0].times_us]) / 1e6 / schedule.num_steps
 
     def run_blocks(self) -> Ended:
         """All turns of all arms, or those until one fails."""
@@ -135,7 +141,10 @@ class Session:
         before = self.seen_on_path
         assert before is not None
         wanted_s = before.wanted_s or before.round_trips_s[0]
-        again_s = probe.round_trip_near_s(self.bench.network, *self._probed, wanted_s, fidelity.allowed_s(wanted_s))
+        again_s = probe.round_trip_near_s(
+            self.bench.network, *self._probed, wanted_s, fidelity.allowed_s(wanted_s),
+            probe.statistic_of(before.wanted_s),
+        )  # fmt: skip
         self.seen_on_path = replace(before, round_trips_s=(*before.round_trips_s, again_s))
 
     @property
