@@ -89,8 +89,8 @@ ROUND_TRIP_SHARE, ROUND_TRIP_S = 0.05, 100e-6
 """What a round trip may be off by, the larger of the two."""
 
 LIMITS = {
-    # Where sound runs decide (cpu_idle, switch_lag, too_fast), doubtful begins half beyond the worst of 18 sound runs of
-    # benchmarks/fidelity.py, or earlier; some of them had other work beside them. (On a quiet machine the worst of 30
+    # Where sound runs decide (cpu_idle, switch_lag, too_fast), doubtful begins half beyond the worst of 18 sound runs
+    # of benchmarks/fidelity.py, or earlier; some had other work beside them. (On a quiet machine the worst of 30
     # were 0.37 idle and a lag of 0.05: these limits are wide.) Where there is a promise (rate, departures, round_trip),
     # it begins at the promise.
     "cpu_idle": Limit(0.12, 0.03, at_least=True),
