@@ -67,7 +67,7 @@ def patience_s(faults: Sequence[Fault], whole_s: float, plan: Plan, timeout_s: f
         for port in action.ports
     ]
     latest_s = max((fault.trigger.after_s for fault in faults if isinstance(fault.trigger, At)), default=0.0)
-    return whole_s * max(1.0, *slower, 1.0) + latest_s + 2 * sum(fault.span_s for fault in faults) + 2 * timeout_s
+    return whole_s * max([1.0, *slower]) + latest_s + 2 * sum(fault.span_s for fault in faults) + 2 * timeout_s
 
 
 def missed(never_came: Sequence[tuple[str, Fault]]) -> Iterator[Check]:
