@@ -9,10 +9,11 @@ receiving side's hook does. The kernel's filter(4) extension for random numbers 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from emulation.delay import Impairment
 from emulation.faults import Condition
-from emulation.plan import ETHERNET_HEADER, TIMER_TICK_S, Interface, Settings
+from emulation.plan import Interface, Settings, bucket
 
 LOSS_PRIORITY = 7
 """Of our filter among those of the interface's clsact hook: others may hang there too."""
@@ -64,29 +65,19 @@ def _rate(interface: Interface, name: str, settings: Settings, before: Condition
     if before.rate_bps == after.rate_bps:
         return
     shape = interface.shape
-    rate, burst, quantum = shape.rate_bps, shape.burst_bytes, shape.quantum_bytes
     if after.rate_bps is not None:
-        wire_mtu = settings.mtu + ETHERNET_HEADER
-        rate = after.rate_bps
-        burst = max(10 * wire_mtu, round(rate / 8 * TIMER_TICK_S))  # as in the plan: else it stays as bursty as before
-        quantum = min(max(rate // 80, wire_mtu), 60000)
-    yield (
-        f"tc class change dev {name} parent 1: classid 1:1 htb rate {rate}bit ceil {rate}bit "
-        f"burst {burst}b cburst {burst}b quantum {quantum}"
-    )
+        burst, quantum = bucket(after.rate_bps, settings.mtu)  # else it would stay as bursty as before
+        shape = replace(shape, rate_bps=after.rate_bps, burst_bytes=burst, quantum_bytes=quantum)
+    yield f"tc class change dev {name} parent 1: classid 1:1 {shape.htb}"
 
 
 def _delay(interface: Interface, settings: Settings, before: Condition, after: Condition) -> Iterator[str]:
     if (before.delay_s, before.jitter_s) == (after.delay_s, after.jitter_s):
         return
     wanted = impairment(interface, Condition(delay_s=after.delay_s, jitter_s=after.jitter_s))
-    shape = interface.shape
-    leaf = f"tc qdisc replace dev {interface.name} parent 1:1 handle"
-    if wanted == Impairment():
-        yield f"{leaf} 10: bfifo limit {shape.queue_bytes}"
-        return
-    held = shape.queue_bytes + shape.rate_bps / 8 * wanted.delay_s  # netem holds those in flight in the same limit
-    yield f"{leaf} 11: {wanted.netem(max(16, round(held / settings.mtu)))}"
+    handle = 10 if wanted == Impairment() else 11
+    queue = replace(interface.shape, impairment=wanted, netem=True).queue(settings.mtu)
+    yield f"tc qdisc replace dev {interface.name} parent 1:1 handle {handle}: {queue}"
 
 
 def _loss(interface: Interface, before: Condition, after: Condition) -> Iterator[str]:

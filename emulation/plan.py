@@ -79,6 +79,28 @@ class Shape:
         """What the kernel holds frames for."""
         return self.impairment.delay_s if self.netem else 0.0
 
+    @property
+    def htb(self) -> str:
+        """The class that limits the rate, as ``tc`` takes it."""
+        return (
+            f"htb rate {self.rate_bps}bit ceil {self.rate_bps}bit "
+            f"burst {self.burst_bytes}b cburst {self.burst_bytes}b quantum {self.quantum_bytes}"
+        )
+
+    def queue(self, mtu: int) -> str:
+        """The discipline that frames wait in, as ``tc`` takes it."""
+        if not self.netem or self.impairment == Impairment():
+            return f"bfifo limit {self.queue_bytes}"
+        # netem counts packets, and holds those in flight in the same limit.
+        held = self.queue_bytes + self.rate_bps / 8 * self.impairment.delay_s
+        return self.impairment.netem(max(16, round(held / mtu)))
+
+
+def bucket(rate_bps: int, mtu: int) -> tuple[int, int]:
+    """HTB's burst and quantum for a rate, bytes."""
+    wire_mtu = mtu + ETHERNET_HEADER
+    return max(10 * wire_mtu, round(rate_bps / 8 * TIMER_TICK_S)), min(max(rate_bps // 80, wire_mtu), 60000)
+
 
 @dataclass(frozen=True, slots=True)
 class Interface:
@@ -218,9 +240,7 @@ class Plan:
     def _shape(self, link: Link, port: Port) -> Shape:
         settings = self.settings
         rate = round(link.rate_bps / settings.scale)
-        wire_mtu = settings.mtu + ETHERNET_HEADER
-        burst = max(10 * wire_mtu, round(rate / 8 * TIMER_TICK_S))
-        quantum = min(max(rate // 80, wire_mtu), 60000)
+        burst, quantum = bucket(rate, settings.mtu)
         queue = max(settings.queue_bytes or QUEUE, 2 * OFFLOAD_FRAME)
         return Shape(rate, burst, quantum, queue, self._impairment(link, port), settings.delays == "netem")
 
@@ -288,18 +308,8 @@ class Plan:
 def tc_lines(interface: Interface, mtu: int) -> list[str]:
     """The shaping of one interface, a ``tc`` command a line without the leading ``tc``."""
     name, shape = interface.name, interface.shape
-    lines = [
+    return [
         f"qdisc add dev {name} root handle 1: htb default 1",
-        (
-            f"class add dev {name} parent 1: classid 1:1 htb rate {shape.rate_bps}bit ceil {shape.rate_bps}bit "
-            f"burst {shape.burst_bytes}b cburst {shape.burst_bytes}b quantum {shape.quantum_bytes}"
-        ),
+        f"class add dev {name} parent 1: classid 1:1 {shape.htb}",
+        f"qdisc add dev {name} parent 1:1 handle 10: {shape.queue(mtu)}",
     ]
-    if shape.netem and shape.impairment != Impairment():
-        # netem counts packets, and holds those in flight in the same limit.
-        held = shape.queue_bytes + shape.rate_bps / 8 * shape.impairment.delay_s
-        netem = shape.impairment.netem(max(16, round(held / mtu)))
-        lines.append(f"qdisc add dev {name} parent 1:1 handle 10: {netem}")
-    else:
-        lines.append(f"qdisc add dev {name} parent 1:1 handle 10: bfifo limit {shape.queue_bytes}")
-    return lines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -14,6 +13,7 @@ import click
 from ringlab.errors import UsageError
 from ringlab.examples_first import Command, Group
 from ringlab.json_output import STDOUT, json_option, write_json
+from ringlab.talk import say
 
 if TYPE_CHECKING:
     from emulation.flows import Flow
@@ -278,8 +278,3 @@ def _packets_text(data: Mapping[str, Any]) -> str:
     ports = {one["source_port"] for one in packets}
     head = table(("source port", "to queue pair", "psn", "operation", "bytes"), rows)
     return f"{head}{len(rows)} packets to {len(queue_pairs)} queue pairs, from {len(ports)} source ports\n"
-
-
-def say(text: str) -> None:
-    """Talk goes to standard error."""
-    print(f"ringlab: {text}", file=sys.stderr)

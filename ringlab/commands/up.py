@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from ringlab.commands import up_parts
 from ringlab.examples_first import Command
+from ringlab.talk import say
 
 if TYPE_CHECKING:
     from emulation.plan import Plan
@@ -72,8 +72,3 @@ def _stay(plan: Plan, framework: str, openflow_port: int) -> None:
             f"REST at {control.client.address}")  # fmt: skip
         CLI(network.mininet)
         say("removing")
-
-
-def say(text: str) -> None:
-    """Talk goes to standard error."""
-    print(f"ringlab: {text}", file=sys.stderr)

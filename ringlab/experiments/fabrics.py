@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
 from ringlab.errors import UsageError
+from ringlab.talk import say
 from ringlab.text_files import read_text
 from topologies import catalog, exchange
 from topologies.drafts import Unsaid
@@ -46,7 +45,7 @@ def read_file(path: Path, source: str | None = None, unsaid: Unsaid | None = Non
     except DocumentError as error:
         raise InvalidFabricError(str(error)) from None
     for note in imported.notes:
-        click.echo(f"ringlab: {note}", err=True)
+        say(note)
     return imported.fabric
 
 

@@ -10,6 +10,7 @@ from ringlab.commands.topo.fabric_options import LEAF_SPINE, fabric_argument, re
 from ringlab.errors import UsageError
 from ringlab.examples_first import Command
 from ringlab.json_output import STDOUT
+from ringlab.talk import say
 from ringlab.text_files import write_text
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def command(*, wanted: str, output: str, target: str | None, scale: float | None
     (fabric,) = read_fabrics([wanted], **reading)
     text = _scaled(fabric, target, scale) if scale is not None else FORMATS[target].dumps(fabric)
     for line in FORMATS[target].lost(fabric):
-        click.echo(f"ringlab: {line}", err=True)
+        say(line)
     if output == STDOUT:
         click.echo(text, nl=False)
     else:
