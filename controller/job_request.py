@@ -49,13 +49,13 @@ def _demand(fabric: Fabric, item: Any, where: str) -> Demand:
     src, dst = (_host(fabric, item[key], f"{where}.{key}") for key in ("src", "dst"))
     if src == dst:
         raise RequestError(f"{where}: src and dst are both {src!r}; such a flow never leaves its host")
-    ports = [_number(item[key], f"{where}.{key}", 1, 65535) for key in ("src_port", "dst_port")]
+    src_port, dst_port = (_number(item[key], f"{where}.{key}", 1, 65535) for key in ("src_port", "dst_port"))
     steps, step_bytes = (_numbers(item[key], f"{where}.{key}") for key in ("steps", "step_bytes"))
     if len(steps) != len(step_bytes):
         raise RequestError(f"{where}.step_bytes: {len(step_bytes)} entries for {len(steps)} steps; one for each")
     if len(set(steps)) != len(steps):
         raise RequestError(f"{where}.steps: a step is named twice")
-    return Demand(FlowKey(src, dst, *ports), steps, step_bytes)
+    return Demand(FlowKey(src, dst, src_port, dst_port), steps, step_bytes)
 
 
 def _check_keys(item: Any, known: tuple[str, ...], where: str, noun: str) -> None:

@@ -9,19 +9,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from topologies.fabric import Fabric, Port
 from topologies.ports import channel
 
+Protocol = Literal["tcp", "udp"]
+"""What carries a flow over IPv4; RoCEv2 is UDP to port 4791."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class FlowKey:
-    """One TCP connection in one direction: host names, and the ports of the 5-tuple."""
+    """One connection in one direction: host names, and ports and protocol of the 5-tuple."""
 
     src: str
     dst: str
     src_port: int
     dst_port: int
+    protocol: Protocol = "tcp"
 
     @property
     def channel(self) -> int:
@@ -30,10 +35,11 @@ class FlowKey:
 
     def reversed(self) -> FlowKey:
         """The way back, where the acknowledgements travel."""
-        return FlowKey(self.dst, self.src, self.dst_port, self.src_port)
+        return FlowKey(self.dst, self.src, self.dst_port, self.src_port, self.protocol)
 
     def __str__(self) -> str:
-        return f"{self.src}:{self.src_port}->{self.dst}:{self.dst_port}"
+        udp = "/udp" if self.protocol == "udp" else ""
+        return f"{self.src}:{self.src_port}->{self.dst}:{self.dst_port}{udp}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,43 +1,50 @@
 """Routing: one policy a file, and the registry that finds a policy by its text.
 
-``policy("ecmp:seed=3").route(fabric, demands)`` answers a path for every demand's flow;
-``with_acknowledgements`` adds the way back of each. All of it is pure: equal arguments, equal paths.
+``policy("ecmp:seed=3").route(fabric, demands, situation)`` answers a path for every demand's flow, over links that
+the situation leaves alive; ``with_acknowledgements`` adds the way back of each. All of it is pure: equal arguments,
+equal paths.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
-from controller.routing import ecmp, pinned, shortest, spanning_tree
+from controller.routing import ecmp, least_loaded, pinned, rail, seeds, shortest, spanning_tree, spray_channels
 from controller.routing.errors import RoutingError
+from controller.routing.situation import CLEAR, Situation
 from topologies.fabric import Fabric
 from topologies.spelling import did_you_mean
 from topologies.traffic import Demand, FlowKey, Path, Paths
 
-__all__ = ["Policy", "RoutingError", "policy", "with_acknowledgements"]
+__all__ = ["CLEAR", "Policy", "RoutingError", "Situation", "policy", "with_acknowledgements"]
 
-Route = Callable[..., dict[FlowKey, Path]]
+
+class Route(Protocol):
+    """What a policy with its options bound does. RoutingError for a flow that has no way."""
+
+    def __call__(
+        self, fabric: Fabric, demands: Sequence[Demand], situation: Situation = CLEAR
+    ) -> dict[FlowKey, Path]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """A routing policy with its options bound; ``text`` spells it.
 
-    ``hashes_acknowledgements``: the way back is routed by its own 5-tuple, as switches that hash would, instead of
-    taking the same cables back.
+    ``hashes_acknowledgements``: the way back is routed by its own key, as switches that hash (or look at destinations
+    alone) would, instead of taking the same cables back.
     """
 
     text: str
-    route: Callable[[Fabric, Sequence[Demand]], dict[FlowKey, Path]]
+    route: Route
     hashes_acknowledgements: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    route: Route
+    route: Callable[..., dict[FlowKey, Path]]
     options: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
     hashes_acknowledgements: bool = False
 
@@ -45,8 +52,13 @@ class _Entry:
 _REGISTRY: Mapping[str, _Entry] = {
     "spanning-tree": _Entry(spanning_tree.route),
     "shortest": _Entry(shortest.route),
-    "ecmp": _Entry(ecmp.route, {"seed": ecmp.seed}, hashes_acknowledgements=True),
+    "ecmp": _Entry(ecmp.route, {"seed": seeds.option("ecmp")}, hashes_acknowledgements=True),
+    "least-loaded": _Entry(least_loaded.route),
     "pinned": _Entry(pinned.route),
+    "rail": _Entry(rail.route, hashes_acknowledgements=True),
+    "spray-channels": _Entry(
+        spray_channels.route, {"seed": seeds.option("spray-channels")}, hashes_acknowledgements=True
+    ),
 }
 
 
@@ -56,7 +68,13 @@ def policy(text: str) -> Policy:
     entry = _REGISTRY.get(name)
     if entry is None:
         raise RoutingError(f"no routing policy {name!r}: {did_you_mean(name, _REGISTRY)}")
-    return Policy(text, partial(entry.route, **_options(name, entry, rest)), entry.hashes_acknowledgements)
+    options = _options(name, entry, rest)
+
+    def route(fabric: Fabric, demands: Sequence[Demand], situation: Situation = CLEAR) -> dict[FlowKey, Path]:
+        situation.check(fabric)
+        return entry.route(fabric, demands, situation=situation, **options)
+
+    return Policy(text, route, entry.hashes_acknowledgements)
 
 
 def _options(name: str, entry: _Entry, rest: str) -> dict[str, Any]:
@@ -75,11 +93,11 @@ def _options(name: str, entry: _Entry, rest: str) -> dict[str, Any]:
 
 
 def with_acknowledgements(
-    policy: Policy, fabric: Fabric, demands: Sequence[Demand], paths: Paths
+    policy: Policy, fabric: Fabric, demands: Sequence[Demand], paths: Paths, situation: Situation = CLEAR
 ) -> dict[FlowKey, Path]:
     """``paths`` and the way back of every flow that is not itself demanded both ways."""
     back = [demand for demand in demands if demand.key.reversed() not in paths]
     if policy.hashes_acknowledgements:
-        hashed = policy.route(fabric, [Demand(demand.key.reversed(), (), ()) for demand in back])
+        hashed = policy.route(fabric, [Demand(demand.key.reversed(), (), ()) for demand in back], situation)
         return {**paths, **hashed}
     return {**paths, **{demand.key.reversed(): paths[demand.key].reversed(fabric) for demand in back}}

@@ -1,7 +1,7 @@
 """The equal-cost next hops towards a switch, by number of hops: the map that the policies choose from.
 
 A flow leaves and arrives by the NICs that its channel uses; every policy's path is the one's link, a walk over
-switches, and the other's link.
+switches, and the other's link. Links named in ``dead`` carry nothing and are left out everywhere.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ Trunks = Mapping[str, tuple[tuple[Port, str], ...]]
 
 
 class NextHops:
-    """Next hops of one fabric, found once for each target switch and remembered."""
+    """Next hops of one fabric without its ``dead`` links, found once for each target switch and remembered."""
 
-    def __init__(self, fabric: Fabric) -> None:
+    def __init__(self, fabric: Fabric, dead: frozenset[str] = frozenset()) -> None:
         self.fabric = fabric
-        self._trunks = trunks(fabric)
+        self.dead = dead
+        self._trunks = trunks(fabric, dead)
         self._towards: dict[str, Mapping[str, tuple[Port, ...]]] = {}
 
     def towards(self, target: str) -> Mapping[str, tuple[Port, ...]]:
@@ -45,7 +46,7 @@ class NextHops:
         """The ports of ``switch`` on shortest ways to ``target``. RoutingError where there is no way."""
         ports = self.towards(target).get(switch)
         if not ports:
-            raise RoutingError(f"no way over switches from {switch!r} to {target!r}: cable them")
+            raise no_way(switch, target, self.dead)
         return ports
 
     def walks(self, source: str, target: str, limit: int) -> list[tuple[Port, ...]]:
@@ -70,10 +71,12 @@ class NextHops:
                 open_choices.append(iter(self.choices(switch, target)))
 
 
-def trunks(fabric: Fabric) -> Trunks:
+def trunks(fabric: Fabric, dead: frozenset[str] = frozenset()) -> Trunks:
     return {
         switch: tuple(
-            (port, fabric.peer(port).node) for port in fabric.ports(switch) if fabric.is_switch(fabric.peer(port).node)
+            (port, fabric.peer(port).node)
+            for port in fabric.ports(switch)
+            if fabric.is_switch(fabric.peer(port).node) and fabric.link(port).name not in dead
         )
         for switch in fabric.switches
     }
@@ -92,14 +95,35 @@ def distances(trunks: Trunks, sources: Iterable[str]) -> dict[str, int]:
     return hops
 
 
-def ends(fabric: Fabric, key: FlowKey) -> tuple[str, str]:
-    """The switches that the flow's NICs are plugged into. RoutingError for a flow that never leaves its host."""
+def ends(fabric: Fabric, key: FlowKey, dead: frozenset[str] = frozenset()) -> tuple[str, str]:
+    """The switches that the flow's NICs are plugged into.
+
+    RoutingError for a flow that never leaves its host, or whose NIC's link is dead: the addresses name the NICs, so
+    no switch can send it by another one.
+    """
     if key.src == key.dst:
         raise RoutingError(f"flow {key}: src and dst are both {key.src!r}; such a flow never leaves its host")
     for host in (key.src, key.dst):
         if host not in fabric.graph or fabric.is_switch(host):
             host_index(fabric, host)  # raises, and says which hosts there are
+    for nic in (fabric.nic(key.src, key.channel), fabric.nic(key.dst, key.channel)):
+        if fabric.link(nic).name in dead:
+            raise RoutingError(
+                f"flow {key}: {nic.node!r} is cut off while {fabric.link(nic).name} is dead: bring it up"
+            )
     return fabric.attachment(key.src, key.channel).node, fabric.attachment(key.dst, key.channel).node
+
+
+def no_way(source: str, target: str, dead: frozenset[str] = frozenset()) -> RoutingError:
+    """The error for two switches that nothing joins; it names the dead links (the first ten), which may be why."""
+    if not dead:
+        return RoutingError(f"no way over switches from {source!r} to {target!r}: cable them")
+    named = ", ".join(sorted(dead)[:10]) + (f" and {len(dead) - 10} more" if len(dead) > 10 else "")
+    one = len(dead) == 1
+    return RoutingError(
+        f"no way over switches from {source!r} to {target!r} while {named} {'is' if one else 'are'} dead: "
+        f"bring {'it' if one else 'one'} up"
+    )
 
 
 def host_to_host(fabric: Fabric, key: FlowKey, walk: Iterable[Port]) -> Path:

@@ -1,20 +1,27 @@
 """How good a placement of flows is: load by step group, the objective, and what no placement can beat.
 
 A *step group* is a set of steps in which the same flows are active; its flows meet in time. The load of a directed
-link in a group is the payload bytes that cross it there, over its rate: seconds. Groups follow one another, so the
-objective is the sum over groups of the most loaded link's seconds: what the fabric alone needs for the job.
+link in a group is the payload bytes that cross it there, over the rate that the situation leaves: seconds. Groups
+follow one another, so the objective is the sum over groups of the most loaded link's seconds: what the fabric alone
+needs for the job.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
+from math import inf
+from operator import truediv
 
+from controller.routing.clos import clos
+from controller.routing.layout import layout, once_a_fabric
 from controller.routing.next_hops import distances, ends, trunks
+from controller.routing.situation import CLEAR, Situation
 from topologies.fabric import Fabric, Port
-from topologies.traffic import Demand, Paths
+from topologies.traffic import Demand, FlowKey, Path, Paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +34,7 @@ class StepGroup:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """``objective_s`` and ``lower_bound_s``: seconds at nominal rates; ``gap``: how far above the bound, as a share."""
+    """``objective_s`` and ``lower_bound_s``: seconds at the situation's rates; ``gap``: the share above the bound."""
 
     objective_s: float
     lower_bound_s: float
@@ -47,6 +54,8 @@ def step_groups(demands: Sequence[Demand]) -> list[StepGroup]:
     for number, demand in enumerate(demands):
         alike[demand.steps].append(number)
     classes = list(alike.items())
+    if len(classes) == 1 and classes[0][0]:  # the usual case: all flows are active at all steps
+        return [StepGroup(classes[0][0], {number: demand.nbytes for number, demand in enumerate(demands)})]
     active: dict[int, list[int]] = defaultdict(list)
     for name, (steps, _) in enumerate(classes):
         for step in steps:
@@ -70,70 +79,126 @@ def _sent(
             yield number, sum(step_bytes) if len(places) == len(steps) else sum(step_bytes[place] for place in places)
 
 
-def assess(fabric: Fabric, demands: Sequence[Demand], paths: Paths) -> Assessment:
+Walk = tuple[int, ...]
+"""The numbers (``layout.py``) of the links from a flow's first switch to its last."""
+
+
+def assess(fabric: Fabric, demands: Sequence[Demand], paths: Paths, situation: Situation = CLEAR) -> Assessment:
     """The objective of ``paths`` and the bound that no routing of ``demands`` can beat."""
-    bounds = _Bounds(fabric, demands)
-    objective_s = lower_bound_s = 0.0
-    for group in step_groups(demands):
-        most_s = max(group_load_s(fabric, demands, paths, group).values(), default=0.0)
-        objective_s += most_s
-        lower_bound_s += bounds.below(most_s, group)
-    return Assessment(objective_s, lower_bound_s)
+    problem = Problem(fabric, demands, situation)
+    return problem.assess([problem.walk(paths[demand.key]) for demand in demands])
 
 
-def group_load_s(fabric: Fabric, demands: Sequence[Demand], paths: Paths, group: StepGroup) -> dict[Port, float]:
+def group_load_s(
+    fabric: Fabric, demands: Sequence[Demand], paths: Paths, group: StepGroup, situation: Situation = CLEAR
+) -> dict[Port, float]:
     """Seconds that each directed link needs for its bytes in the group."""
     nbytes: dict[Port, int] = defaultdict(int)
     for number, sent in group.nbytes.items():
         for port in paths[demands[number].key].hops:
             nbytes[port] += sent
-    return {port: 8 * sent / fabric.rate_bps(port) for port, sent in nbytes.items()}
+    return {port: 8 * sent / situation.residual_rate_bps(fabric, port) for port, sent in nbytes.items()}
 
 
-@dataclass(frozen=True)
-class _Bounds:
-    """Lower bounds on a group's most loaded link, each true for any paths.
+class Problem:
+    """Demands to be placed on a fabric in a situation, as numbers of links and switches.
 
-    A flow uses its hosts' links; of the flows that leave (or enter) a switch's hosts for other switches, n over m
-    links, some link carries at least ceil(n / m); and all flows together use each at least its distance in links.
+    ``sources[i]``, ``targets[i]``: the switches of demand number i; ``_nics``, ``_attachments``: its hosts' links.
+    RoutingError for a flow that has no way at its ends.
     """
 
-    fabric: Fabric
-    demands: Sequence[Demand]
+    def __init__(self, fabric: Fabric, demands: Sequence[Demand], situation: Situation = CLEAR) -> None:
+        self.fabric, self.demands, self.situation = fabric, demands, situation
+        self.groups = step_groups(demands)
+        self.rate_bps = layout(fabric).rate_bps if situation == CLEAR else _residual(fabric, situation)
+        self.sources: list[int] = []
+        self.targets: list[int] = []
+        self._nics: list[int] = []
+        self._attachments: list[int] = []
+        places, dead = layout(fabric).places, situation.dead
+        for demand in demands:
+            key = demand.key
+            here, there = places.get(key.src), places.get(key.dst)
+            if here is None or there is None or here is there or dead:
+                ends(fabric, key, dead)  # raises where something is wrong
+            assert here is not None
+            assert there is not None
+            nic, _, source = here[0] if len(here) == 1 else here[key.channel % len(here)]
+            _, attachment, target = there[0] if len(there) == 1 else there[key.channel % len(there)]
+            self.sources.append(source)
+            self.targets.append(target)
+            self._nics.append(nic)
+            self._attachments.append(attachment)
 
-    def below(self, most_s: float, group: StepGroup) -> float:
-        """The greatest bound; the slow one is left out where a placement already meets the others at ``most_s``."""
-        bound = max(self._hosts(group), self._degrees(group))
-        return bound if most_s <= bound else max(bound, self._volume(group))
+    def walk(self, path: Path) -> Walk:
+        number = layout(self.fabric).number
+        return tuple(number[port] for port in path.hops[1:-1])
 
-    def _hosts(self, group: StepGroup) -> float:
-        nbytes: dict[Port, int] = defaultdict(int)
-        for number, sent in group.nbytes.items():
-            key = self.demands[number].key
-            nbytes[self.fabric.nic(key.src, key.channel)] += sent
-            nbytes[self.fabric.attachment(key.dst, key.channel)] += sent
-        return max((8 * sent / self.fabric.rate_bps(port) for port, sent in nbytes.items()), default=0.0)
+    def paths(self, walks: Sequence[Walk]) -> dict[FlowKey, Path]:
+        port = layout(self.fabric).ports.__getitem__
+        return {
+            demand.key: Path(tuple(map(port, (nic, *walk, attachment))))
+            for demand, nic, walk, attachment in zip(self.demands, self._nics, walks, self._attachments, strict=True)
+        }
 
-    def _degrees(self, group: StepGroup) -> float:
-        crossing: dict[tuple[str, int], list[int]] = defaultdict(list)
-        for number, sent in group.nbytes.items():
-            source, target = self._ends[number]
-            if source != target:
-                crossing[source, 0].append(sent)
-                crossing[target, 1].append(sent)
-        return max((self._shared(switch, sent) for (switch, _), sent in crossing.items()), default=0.0)
+    def alive(self, walk: Walk) -> bool:
+        return all(self.rate_bps[link] for link in walk)
 
-    def _shared(self, switch: str, sent: list[int]) -> float:
-        rates = [self.fabric.rate_bps(port) for port, _ in self._trunks[switch]]
-        if not rates:
-            return 0.0
-        return 8 * max(sum(sent) / sum(rates), _pigeonhole(sent, len(rates)) / max(rates))
+    def assess(self, walks: Sequence[Walk]) -> Assessment:
+        most_s = [self._most_s(place, walks) for place in range(len(self.groups))]
+        return Assessment(sum(most_s), sum(map(self._bound_s, range(len(self.groups)), most_s)))
 
-    def _volume(self, group: StepGroup) -> float:
-        return 8 * sum(sent * self._distance(number) for number, sent in group.nbytes.items()) / self._trunk_rate_bps
+    def _most_s(self, place: int, walks: Sequence[Walk]) -> float:
+        """The group's most loaded link's seconds."""
+        nbytes = self.groups[place].nbytes
+        walked = _bytes_at([walks[number] for number in nbytes], nbytes.values())
+        return max(self.hosts_s[place], _most_loaded_s(walked, self.rate_bps))
+
+    def _bound_s(self, place: int, most_s: float) -> float:
+        """The greatest bound; the slow one is left out where a placement already meets the others at ``most_s``.
+
+        Each is true for any paths: a flow uses its hosts' links; of the n flows that leave (or enter) a switch or a
+        pod by m links, some link carries at least ceil(n / m); all flows together use each at least its distance.
+        """
+        bound = max(self.hosts_s[place], self._cuts_s(place))
+        return bound if most_s <= bound * (1 + 1e-9) else max(bound, self._volume_s(place))
+
+    @cached_property
+    def hosts_s(self) -> list[float]:
+        """By step group: the seconds of the most loaded link of a host, the same for all placements."""
+        found = []
+        for group in self.groups:
+            links = [(self._nics[number], self._attachments[number]) for number in group.nbytes]
+            found.append(_most_loaded_s(_bytes_at(links, group.nbytes.values()), self.rate_bps))
+        return found
+
+    def _cuts_s(self, place: int) -> float:
+        return max((self._cut_s(cuts, place) for cuts in self._cuts), default=0.0)
+
+    def _cut_s(self, cuts: _Cuts, place: int) -> float:
+        nbytes = self.groups[place].nbytes
+        of, sources, targets = cuts.of, self.sources, self.targets
+        ends = [(of[sources[number]], of[targets[number]]) for number in nbytes]
+        crossing = [(source, target, sent) for (source, target), sent in zip(ends, nbytes.values(), strict=True)
+                    if source != target]  # fmt: skip
+        return max(
+            (
+                _shared_s(cuts.capacities[part][way], sent)
+                for way in (0, 1)
+                for part, sent in _by_part(crossing, way).items()
+            ),
+            default=0.0,
+        )
+
+    @cached_property
+    def _cuts(self) -> tuple[_Cuts, ...]:
+        return _clear_cuts(self.fabric) if self.situation == CLEAR else _cuts(self.fabric, self.rate_bps)
+
+    def _volume_s(self, place: int) -> float:
+        return 8 * sum(n * self._distance(i) for i, n in self.groups[place].nbytes.items()) / self._trunk_rate_bps
 
     def _distance(self, number: int) -> int:
-        source, target = self._ends[number]
+        source, target = (self.fabric.switches[switch] for switch in (self.sources[number], self.targets[number]))
         if source not in self._hops:
             self._hops[source] = distances(self._trunks, [source])
         return self._hops[source].get(target, 0)
@@ -143,19 +208,108 @@ class _Bounds:
         return {}
 
     @cached_property
-    def _ends(self) -> list[tuple[str, str]]:
-        return [ends(self.fabric, demand.key) for demand in self.demands]
-
-    @cached_property
     def _trunks(self) -> Mapping[str, tuple[tuple[Port, str], ...]]:
-        return trunks(self.fabric)
+        return trunks(self.fabric, self.situation.dead)
 
     @cached_property
-    def _trunk_rate_bps(self) -> int:
-        return sum(self.fabric.rate_bps(port) for ports in self._trunks.values() for port, _ in ports) or 1
+    def _trunk_rate_bps(self) -> float:
+        number = layout(self.fabric).number
+        return sum(self.rate_bps[number[port]] for ports in self._trunks.values() for port, _ in ports) or 1.0
 
 
-def _pigeonhole(sent: list[int], links: int) -> int:
+@dataclass(frozen=True, slots=True)
+class _Capacity:
+    """Of links side by side that live: the sum of their rates, how many they are, and the highest rate."""
+
+    sum_bps: float
+    links: int
+    most_bps: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Cuts:
+    """A division of the switches: ``of[switch]`` is its part, ``capacities[part]`` of the links out of it and in."""
+
+    of: Sequence[int]
+    capacities: Mapping[int, tuple[_Capacity, _Capacity]]
+
+
+@once_a_fabric
+def _clear_cuts(fabric: Fabric) -> tuple[_Cuts, ...]:
+    return _cuts(fabric, layout(fabric).rate_bps)
+
+
+def _cuts(fabric: Fabric, rate_bps: Sequence[float]) -> tuple[_Cuts, ...]:
+    """Every switch for itself; and the pods of a three-tier Clos."""
+    number = layout(fabric).number
+    links = {place: [number[port] for port, _ in ports] for place, ports in enumerate(trunks(fabric).values())}
+    switches = _Cuts(range(len(links)), _capacities(links, rate_bps))
+    shape = clos(fabric)
+    if shape is None or not shape.core_width:
+        return (switches,)
+    tops: dict[int, list[int]] = defaultdict(list)
+    for (pod, _), ups in shape.core_uplinks.items():
+        tops[pod] += ups
+    return switches, _Cuts([shape.pod.get(place, -1) for place in links], _capacities(tops, rate_bps))
+
+
+def _capacities(
+    links: Mapping[int, Sequence[int]], rate_bps: Sequence[float]
+) -> dict[int, tuple[_Capacity, _Capacity]]:
+    return {
+        part: (_capacity([rate_bps[link] for link in out]), _capacity([rate_bps[link ^ 1] for link in out]))
+        for part, out in links.items()
+    }
+
+
+def _capacity(rates: Sequence[float]) -> _Capacity:
+    return _Capacity(sum(rates), sum(rate > 0 for rate in rates), max(rates, default=0.0))
+
+
+def _residual(fabric: Fabric, situation: Situation) -> tuple[float, ...]:
+    return tuple(situation.residual_rate_bps(fabric, port) for port in layout(fabric).ports)
+
+
+def _bytes_at(walks: Sequence[Sequence[int]], sent: Collection[int]) -> Mapping[int, int]:
+    """Bytes on each link, where walk number i carries the i-th of ``sent``."""
+    if len(sizes := set(sent)) == 1:  # the usual case, counted much faster
+        size = sizes.pop()
+        return {link: size * flows for link, flows in Counter(chain.from_iterable(walks)).items()}
+    nbytes: dict[int, int] = defaultdict(int)
+    for walk, size in zip(walks, sent, strict=True):
+        for link in walk:
+            nbytes[link] += size
+    return nbytes
+
+
+def _most_loaded_s(nbytes: Mapping[int, int], rate_bps: Sequence[float]) -> float:
+    """Seconds; a dead link that is used never ends."""
+    try:
+        return 8 * max(map(truediv, nbytes.values(), map(rate_bps.__getitem__, nbytes)), default=0.0)
+    except ZeroDivisionError:
+        return inf
+
+
+def _by_part(crossing: Sequence[tuple[int, int, int]], way: int) -> dict[int, Counter[int]]:
+    """How many flows of each size cross the border of each part: out of it (``way`` 0) or into it (1)."""
+    parts: dict[int, Counter[int]] = defaultdict(Counter)
+    for (part, size), flows in Counter((flow[way], flow[2]) for flow in crossing).items():
+        parts[part][size] = flows
+    return parts
+
+
+def _shared_s(capacity: _Capacity, sizes: Counter[int]) -> float:
+    """What some of the links needs at least for flows of these ``sizes`` in bytes that cross by them."""
+    if not capacity.links:
+        return 0.0
+    volume = sum(size * flows for size, flows in sizes.items())
+    return 8 * max(volume / capacity.sum_bps, _pigeonhole(sizes, capacity.links) / capacity.most_bps)
+
+
+def _pigeonhole(sizes: Counter[int], links: int) -> int:
     """Of the j * links + 1 largest flows some j + 1 share a link: the least that they can weigh, over all j."""
-    largest = sorted(sent, reverse=True)
+    if len(sizes) == 1:
+        ((size, flows),) = sizes.items()
+        return size * -(-flows // links)
+    largest = sorted(sizes.elements(), reverse=True)
     return max(sum(largest[j * links - j : j * links + 1]) for j in range((len(largest) - 1) // links + 1))

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from controller.routing.next_hops import NextHops, ends, host_to_host
+from controller.routing.situation import CLEAR, Situation
 from topologies.fabric import Fabric
 from topologies.traffic import Demand, FlowKey, Path
 
 
-def route(fabric: Fabric, demands: Sequence[Demand]) -> dict[FlowKey, Path]:
-    hops = NextHops(fabric)
+def route(fabric: Fabric, demands: Sequence[Demand], situation: Situation = CLEAR) -> dict[FlowKey, Path]:
+    hops = NextHops(fabric, situation.dead)
     return {
-        demand.key: host_to_host(fabric, demand.key, hops.walks(*ends(fabric, demand.key), limit=1)[0])
+        demand.key: host_to_host(fabric, demand.key, hops.walks(*ends(fabric, demand.key, hops.dead), limit=1)[0])
         for demand in demands
     }

@@ -3,28 +3,29 @@
 The tree is what IEEE 802.1D would agree on if bridge priorities followed the fabric's order: the root is the first
 switch of the tier farthest from the hosts (a spine, a core; on a ring the first switch); every other switch keeps
 one port, towards the neighbour with the fewest hops to the root, the first such switch, the lowest port there.
-It is also what the resident rules follow before any job.
+It is also what the resident rules follow before any job. Dead links are left out; where they leave the fabric in
+pieces, each has a root and a tree.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from controller.routing.errors import RoutingError
-from controller.routing.next_hops import Trunks, distances, ends, host_to_host, trunks
+from controller.routing.next_hops import Trunks, distances, ends, host_to_host, no_way, trunks
+from controller.routing.situation import CLEAR, Situation
 from topologies.fabric import Fabric, Port
 from topologies.traffic import Demand, FlowKey, Path
 
 
-def route(fabric: Fabric, demands: Sequence[Demand]) -> dict[FlowKey, Path]:
-    parents = tree(fabric)
-    return {demand.key: _path(fabric, parents, demand.key) for demand in demands}
+def route(fabric: Fabric, demands: Sequence[Demand], situation: Situation = CLEAR) -> dict[FlowKey, Path]:
+    parents = tree(fabric, situation.dead)
+    return {demand.key: _path(fabric, parents, demand.key, situation.dead) for demand in demands}
 
 
-def tree(fabric: Fabric) -> Mapping[str, Port]:
-    """The port towards the root, for every switch but the root (a root for each piece, where only hosts join them)."""
+def tree(fabric: Fabric, dead: frozenset[str] = frozenset()) -> Mapping[str, Port]:
+    """The port towards the root, for every switch but the root (a root for each piece that live trunks join)."""
     order = {switch: place for place, switch in enumerate(fabric.switches)}
-    neighbours = trunks(fabric)
+    neighbours = trunks(fabric, dead)
     parents: dict[str, Port] = {}
     for root in _roots(fabric, neighbours):
         hops = distances(neighbours, [root])
@@ -56,11 +57,11 @@ def climb(fabric: Fabric, parents: Mapping[str, Port], switch: str) -> Iterator[
         switch = fabric.peer(parents[switch]).node
 
 
-def _path(fabric: Fabric, parents: Mapping[str, Port], key: FlowKey) -> Path:
-    source, target = ends(fabric, key)
+def _path(fabric: Fabric, parents: Mapping[str, Port], key: FlowKey, dead: frozenset[str]) -> Path:
+    source, target = ends(fabric, key, dead)
     up, down = list(climb(fabric, parents, source)), list(climb(fabric, parents, target))
     if _top(fabric, source, up) != _top(fabric, target, down):
-        raise RoutingError(f"no way over switches from {source!r} to {target!r}: cable them")
+        raise no_way(source, target, dead)
     while up and down and up[-1] == down[-1]:
         up.pop()
         down.pop()

@@ -222,8 +222,8 @@ def _ways(fabric: Fabric, src: str, dst: str, ports: Sequence[int], seed: int) -
     from emulation.roce import ROCE_PORT  # noqa: PLC0415 - likewise
     from topologies.traffic import Demand, FlowKey  # noqa: PLC0415 - likewise
 
-    asked = [Demand(FlowKey(src, dst, port, ROCE_PORT), (0,), (1,)) for port in dict.fromkeys(ports)]
-    paths = ecmp.route(fabric, asked, seed=seed, protocol=ecmp.UDP)
+    asked = [Demand(FlowKey(src, dst, port, ROCE_PORT, "udp"), (0,), (1,)) for port in dict.fromkeys(ports)]
+    paths = ecmp.route(fabric, asked, seed=seed)
     return {key.src_port: _way(path.nodes(fabric)) for key, path in paths.items()}
 
 

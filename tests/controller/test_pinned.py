@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.routing import pinned, policy
+from controller.routing.clos import clos
 from controller.routing.next_hops import NextHops, ends, host_to_host
 from controller.routing.placement import assess, group_load_s, step_groups
-from controller.routing.two_tier import two_tier
 from topologies.fabric import Cable, Fabric
 from topologies.leaf_spine import leaf_spine
 from topologies.ring import ring
@@ -53,7 +53,7 @@ def test_no_link_carries_more_than_its_share(job):
         if source != target:
             leaving[source] += 1
             entering[target] += 1
-    width = two_tier(fabric).width
+    width = clos(fabric).width
     for port, count in carried.items():
         if port.node in leaving and port.node.startswith("leaf"):
             assert count <= math.ceil(leaving[port.node] / width)
@@ -120,17 +120,17 @@ def test_a_ring_of_ranks_interleaved_over_leaves_has_every_link_to_itself():
 
 
 def test_what_is_a_leaf_spine():
-    assert two_tier(leaf_spine(4, 2, 2)).width == 2
-    assert two_tier(leaf_spine(4, 2, 2, links=3)).width == 6
-    assert two_tier(ring(4, 1)) is None
+    assert clos(leaf_spine(4, 2, 2)).width == 2
+    assert clos(leaf_spine(4, 2, 2, links=3)).width == 6
+    assert clos(ring(4, 1)) is None
     cables = [Cable("h1", "a", 10), Cable("h2", "b", 10), Cable("a", "x", 10), Cable("b", "x", 10)]
-    assert two_tier(Fabric.cabled("one spine", ["h1", "h2"], ["a", "b", "x"], cables)).width == 1
+    assert clos(Fabric.cabled("one spine", ["h1", "h2"], ["a", "b", "x"], cables)).width == 1
     uneven = [*cables, Cable("a", "y", 10), Cable("b", "y", 20)]
-    assert two_tier(Fabric.cabled("uneven", ["h1", "h2"], ["a", "b", "x", "y"], uneven)) is None
+    assert clos(Fabric.cabled("uneven", ["h1", "h2"], ["a", "b", "x", "y"], uneven)) is None
     missing = [*cables, Cable("a", "y", 10)]
-    assert two_tier(Fabric.cabled("missing", ["h1", "h2"], ["a", "b", "x", "y"], missing)) is None
+    assert clos(Fabric.cabled("missing", ["h1", "h2"], ["a", "b", "x", "y"], missing)) is None
     joined = [*cables, Cable("a", "y", 10), Cable("b", "y", 10), Cable("x", "y", 10)]
-    assert two_tier(Fabric.cabled("joined", ["h1", "h2"], ["a", "b", "x", "y"], joined)) is None
+    assert clos(Fabric.cabled("joined", ["h1", "h2"], ["a", "b", "x", "y"], joined)) is None
 
 
 def test_unequal_links_are_filled_by_their_rates():

@@ -17,7 +17,17 @@ from topologies.ports import connect_port
 from topologies.ring import ring
 from topologies.traffic import Demand, FlowKey
 
-POLICIES = ["spanning-tree", "shortest", "ecmp", "ecmp:seed=7", "pinned"]
+POLICIES = [
+    "spanning-tree",
+    "shortest",
+    "ecmp",
+    "ecmp:seed=7",
+    "least-loaded",
+    "pinned",
+    "rail",
+    "spray-channels",
+    "spray-channels:seed=7",
+]
 
 counts = st.integers(1, 3)
 
@@ -81,12 +91,12 @@ def test_each_flow_and_its_acknowledgements_arrive_once_along_the_plan(text, job
 @pytest.mark.parametrize("text", POLICIES)
 @given(job=jobs())
 @settings(max_examples=10, deadline=None)
-def test_equal_demands_get_equal_paths_and_only_ecmp_sends_acknowledgements_another_way(text, job):
+def test_equal_demands_get_equal_paths_and_switches_that_look_at_no_job_send_acknowledgements_another_way(text, job):
     fabric, demands = job
     planned = plan(fabric, "any", text, demands)
     again = Fabric(fabric.name, fabric.hosts, fabric.switches, fabric.links)
     assert plan(again, "any", text, demands).paths == planned.paths
-    if not text.startswith("ecmp"):
+    if not text.startswith(("ecmp", "rail", "spray-channels")):
         for demand in demands:
             assert planned.paths[demand.key.reversed()] == planned.paths[demand.key].reversed(fabric)
 
@@ -138,12 +148,17 @@ def test_a_long_ring_needs_no_deep_stack():
     ("text", "message"),
     [
         ("pined", "no routing policy 'pined': did you mean 'pinned'?"),
-        ("", "no routing policy '': there are spanning-tree, shortest, ecmp, pinned"),
+        (
+            "",
+            "no routing policy '': there are spanning-tree, shortest, ecmp, least-loaded, pinned, rail, spray-channels",
+        ),
         ("pinned:seed=3", "policy 'pinned' has no option 'seed': it takes none"),
         ("ecmp:sed=3", "policy 'ecmp' has no option 'sed': did you mean 'seed'?"),
         ("ecmp:seed", "policy 'ecmp': option 'seed' needs a value, as in ecmp:seed=3"),
         ("ecmp:seed=1,seed=2", "policy 'ecmp': option 'seed' is given twice"),
         ("ecmp:seed=x", "policy 'ecmp': seed 'x' must be a whole number from 0 to 2^64 - 1"),
+        ("spray-channels:seed=x", "policy 'spray-channels': seed 'x' must be a whole number from 0 to 2^64 - 1"),
+        ("rail:seed=3", "policy 'rail' has no option 'seed': it takes none"),
         ("ecmp:seed=-1", "policy 'ecmp': seed '-1' must be a whole number from 0 to 2^64 - 1"),
         (f"ecmp:seed={2**64}", f"policy 'ecmp': seed '{2**64}' must be a whole number from 0 to 2^64 - 1"),
     ],

@@ -72,8 +72,8 @@ def test_queue_pairs_take_the_way_that_the_switches_hash_gives_them(capsys, tmp_
     found = json.loads(capsys.readouterr().out)
     fabric = leaf_spine(2, 4, 1)
     for pair in found["queue_pairs"]:
-        key = FlowKey("h1", "h2", pair["source_port"], 4791)
-        path = ecmp.route(fabric, [Demand(key, (0,), (1,))], seed=3, protocol=ecmp.UDP)[key]
+        key = FlowKey("h1", "h2", pair["source_port"], 4791, "udp")
+        path = ecmp.route(fabric, [Demand(key, (0,), (1,))], seed=3)[key]
         assert pair["way"] == path.nodes(fabric)[2]
     assert sum(found["spread"].values()) == 32
     assert set(found["spread"]) == {"spine1", "spine2", "spine3", "spine4"}

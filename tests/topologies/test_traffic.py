@@ -21,6 +21,14 @@ def test_a_flow_key_turns_round():
     assert KEY.reversed().reversed() == KEY
 
 
+def test_a_flow_is_tcp_unless_it_says_udp_which_the_way_back_keeps():
+    roce = FlowKey("h1", "h2", 4791, 4791, "udp")
+    assert str(roce) == "h1:4791->h2:4791/udp"
+    assert roce.reversed() == FlowKey("h2", "h1", 4791, 4791, "udp")
+    assert KEY.protocol == "tcp"
+    assert FlowKey("h1", "h2", 4791, 4791) != roce
+
+
 def test_the_ports_tell_the_channel_from_either_end():
     for slot, channel in [(0, 0), (0, 5), (3, 63)]:
         key = FlowKey("h1", "h2", connect_port(slot, channel), listen_port(0))
