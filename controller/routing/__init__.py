@@ -22,10 +22,13 @@ __all__ = ["CLEAR", "Policy", "RoutingError", "Situation", "policy", "with_ackno
 
 
 class Route(Protocol):
-    """What a policy with its options bound does. RoutingError for a flow that has no way."""
+    """What a policy with its options bound does. RoutingError for a flow that has no way.
+
+    ``standing``: paths that stand; a policy that weighs changes keeps what it can of them, others look at none.
+    """
 
     def __call__(
-        self, fabric: Fabric, demands: Sequence[Demand], situation: Situation = CLEAR
+        self, fabric: Fabric, demands: Sequence[Demand], situation: Situation = CLEAR, standing: Paths = ...
     ) -> dict[FlowKey, Path]: ...
 
 
@@ -47,14 +50,17 @@ class _Entry:
     route: Callable[..., dict[FlowKey, Path]]
     options: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
     hashes_acknowledgements: bool = False
+    weighs_changes: bool = False
 
+
+_NOTHING_STANDS: Paths = {}
 
 _REGISTRY: Mapping[str, _Entry] = {
     "spanning-tree": _Entry(spanning_tree.route),
     "shortest": _Entry(shortest.route),
     "ecmp": _Entry(ecmp.route, {"seed": seeds.option("ecmp")}, hashes_acknowledgements=True),
     "least-loaded": _Entry(least_loaded.route),
-    "pinned": _Entry(pinned.route),
+    "pinned": _Entry(pinned.route, weighs_changes=True),
     "rail": _Entry(rail.route, hashes_acknowledgements=True),
     "spray-channels": _Entry(
         spray_channels.route, {"seed": seeds.option("spray-channels")}, hashes_acknowledgements=True
@@ -70,9 +76,12 @@ def policy(text: str) -> Policy:
         raise RoutingError(f"no routing policy {name!r}: {did_you_mean(name, _REGISTRY)}")
     options = _options(name, entry, rest)
 
-    def route(fabric: Fabric, demands: Sequence[Demand], situation: Situation = CLEAR) -> dict[FlowKey, Path]:
+    def route(
+        fabric: Fabric, demands: Sequence[Demand], situation: Situation = CLEAR, standing: Paths = _NOTHING_STANDS
+    ) -> dict[FlowKey, Path]:
         situation.check(fabric)
-        return entry.route(fabric, demands, situation=situation, **options)
+        more = {**options, "standing": standing} if entry.weighs_changes else options
+        return entry.route(fabric, demands, situation=situation, **more)
 
     return Policy(text, route, entry.hashes_acknowledgements)
 
