@@ -14,9 +14,15 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from pathlib import Path
+from ssl import CERT_REQUIRED
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from controller.framework import NAMES, Framework, FrameworkError, load
+
+if TYPE_CHECKING:
+    from controller.job_request import ScheduleRequest
+    from topologies.traffic import Demand
 
 USAGE, LACKS = 2, 3
 
@@ -25,32 +31,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     for number in (signal.SIGTERM, signal.SIGINT):  # while it starts; then Lifetime takes over
         signal.signal(number, lambda *_: sys.exit(0))
+    token = _token(options.token_file) if options.token_file else ""
+    _refuse_open_doors(options, token)
     # Late imports: eventlet must patch this process before other modules look at its sockets and clocks.
     try:
         framework = load(options.framework)
     except FrameworkError as error:
         _fail(LACKS, str(error))
     _set_up_log(options.log)
-    core = _core(options.fabric)
+    core = _core(options.fabric, options.state)
     openflow = _listen(framework, options.openflow, "--openflow")
     northbound = _listen(framework, options.northbound, "--northbound")
-    _serve(framework, core, openflow, northbound, options.parent_pid)
+    if options.openflow_cert:
+        openflow = _secured(framework, openflow, options.openflow_cert, options.openflow_key, options.openflow_ca)
+    if options.tls_cert:
+        northbound = _secured(framework, northbound, options.tls_cert, options.tls_key, None)
+    _serve(framework, core, openflow, northbound, options, token)
     logging.shutdown()
     return 0
 
 
-def _serve(framework: Framework, core: Any, openflow: Any, northbound: Any, parent_pid: int | None) -> None:
+def _serve(
+    framework: Framework, core: Any, openflow: Any, northbound: Any, options: argparse.Namespace, token: str
+) -> None:
     """Serves the two listening sockets and says so; returns at the end of the process's lifetime."""
     from controller.app import Shell, serve  # noqa: PLC0415
     from controller.lifetime import Lifetime  # noqa: PLC0415
 
-    lifetime = Lifetime(parent_pid)
-    # Connections count from a random number: rules of an earlier process then carry another stamp than ours.
-    shell = Shell(framework, core, first_connection=int.from_bytes(os.urandom(3), "big"))
-    serve(framework, shell, openflow, northbound)
+    lifetime = Lifetime(options.parent_pid)
+    shell = Shell(framework, core, _expand, Path(options.state) if options.state else None, token)
+    serve(framework, shell, openflow, northbound, options.poll)
     ports = {"openflow": openflow.getsockname()[1], "northbound": northbound.getsockname()[1]}
     print(json.dumps({**ports, "pid": os.getpid(), "framework": str(framework)}), flush=True)
     lifetime.wait(lambda fd: framework.eventlet.hubs.trampoline(fd, read=True), framework.hub.spawn)
+    if lifetime.orphaned and options.state:
+        Path(options.state).unlink(missing_ok=True)
+
+
+def _expand(request: ScheduleRequest) -> list[Demand]:
+    """The demands of a schedule. Here the controller meets the collectives, which it knows nothing of elsewhere."""
+    from collectives import algorithms  # noqa: PLC0415
+    from collectives.job import demands  # noqa: PLC0415
+
+    schedule = algorithms.build(request.algorithm, len(request.ranks), request.channels)
+    return demands(schedule, request.ranks, request.nbytes // request.itemsize, request.itemsize)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,12 +87,22 @@ def _parser() -> argparse.ArgumentParser:
         "--fabric", required=True, metavar="FILE", help="the fabric, YAML or JSON; - for standard input"
     )
     parser.add_argument("--openflow", type=_address, default="127.0.0.1:6653", metavar="IP:PORT", help="for switches")
+    parser.add_argument("--northbound", type=_address, default="127.0.0.1:8080", metavar="IP:PORT", help="for programs")
+    parser.add_argument("--state", metavar="FILE", help="go on from what is saved here, and save here")
     parser.add_argument(
-        "--northbound", type=_loopback, default="127.0.0.1:8080", metavar="IP:PORT", help="for programs of this machine"
+        "--poll", type=_seconds, default=0.5, metavar="SECONDS", help="between readings of counters; 0 reads none"
     )
+    parser.add_argument("--token-file", metavar="FILE", help="requests must carry the token that is in here")
+    parser.add_argument("--tls-cert", metavar="FILE", help="certificate of the northbound face (PEM)")
+    parser.add_argument("--tls-key", metavar="FILE", help="its private key")
+    parser.add_argument("--openflow-cert", metavar="FILE", help="certificate shown to switches (PEM)")
+    parser.add_argument("--openflow-key", metavar="FILE", help="its private key")
+    parser.add_argument("--openflow-ca", metavar="FILE", help="switches must show a certificate signed by this one")
     parser.add_argument("--framework", choices=("auto", *NAMES), default="auto")
     parser.add_argument("--log", metavar="FILE", help="log here instead of warnings on standard error")
-    parser.add_argument("--parent-pid", type=int, metavar="PID", help="end when this process ends")
+    parser.add_argument(
+        "--parent-pid", type=int, metavar="PID", help="end when this process ends, and remove the saved state"
+    )
     return parser
 
 
@@ -83,11 +117,51 @@ def _address(text: str) -> tuple[str, int]:
     return str(address), int(port)
 
 
-def _loopback(text: str) -> tuple[str, int]:
-    ip, port = _address(text)
-    if not ipaddress.IPv4Address(ip).is_loopback:
-        raise argparse.ArgumentTypeError(f"{text!r}: only loopback (127.0.0.1); whoever can reach it can reroute")
-    return ip, port
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 3600:
+        raise argparse.ArgumentTypeError(f"{text!r}: a number of seconds, from 0")
+    return seconds
+
+
+def _token(file: str) -> str:
+    try:
+        token = Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        _fail(USAGE, f"--token-file {file}: {error}")
+    if not (token and token.isascii() and token.isprintable()):
+        _fail(USAGE, f"--token-file {file}: must hold one line of printable ASCII; make one with: openssl rand -hex 32")
+    return token
+
+
+def _refuse_open_doors(options: argparse.Namespace, token: str) -> None:
+    """Whoever reaches the northbound face can reroute; options that go together must come together."""
+    for names in (("tls_cert", "tls_key"), ("openflow_cert", "openflow_key", "openflow_ca")):
+        missing = [name for name in names if not getattr(options, name)]
+        if missing and len(missing) < len(names):
+            lacking = ", ".join("--" + name.replace("_", "-") for name in missing)
+            _fail(
+                USAGE, f"{lacking}: missing; these go together: {', '.join('--' + n.replace('_', '-') for n in names)}"
+            )
+    ip = options.northbound[0]
+    if not ipaddress.IPv4Address(ip).is_loopback and not (token and options.tls_cert):
+        _fail(USAGE, f"--northbound {ip}: beyond loopback (127.0.0.1) it needs --token-file, --tls-cert and --tls-key")
+
+
+def _secured(framework: Framework, listening: Any, cert: str, key: str, ca: str | None) -> Any:
+    """The socket with TLS 1.2 or later; with ``ca``, peers must show a certificate, too."""
+    context = framework.tls_context()
+    try:
+        context.load_cert_chain(cert, key)
+        if ca is not None:
+            context.load_verify_locations(ca)
+            context.verify_mode = CERT_REQUIRED
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        _fail(USAGE, f"TLS with {cert}: {error}")
+    return framework.with_tls(listening, context)
 
 
 def _set_up_log(file: str | None) -> None:
@@ -98,25 +172,37 @@ def _set_up_log(file: str | None) -> None:
         _fail(USAGE, f"--log {file}: {error.strerror}")
 
 
-def _core(file: str) -> Any:
-    """The core for the fabric in ``file``."""
+def _core(file: str, state: str | None) -> Any:
+    """The core for the fabric in ``file``, with what is saved in the file ``state`` if that exists."""
     from controller.core import Controller  # noqa: PLC0415
+    from controller.saved import SavedError  # noqa: PLC0415
     from topologies.formats import loads  # noqa: PLC0415
     from topologies.yaml_lines import DocumentError  # noqa: PLC0415
 
     try:
-        if file == "-":
-            text = sys.stdin.read()
-        else:
-            with open(file, encoding="utf-8") as opened:  # noqa: PTH123 - pathlib is another import
-                text = opened.read()
-        return Controller(loads(text, file))
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        return Controller(loads(text, file), _saved(state) if state else None)
     except OSError as error:
         _fail(USAGE, f"--fabric {file}: {error.strerror}")
+    except SavedError as error:
+        _fail(USAGE, f"--state {state}: {error}")
     except DocumentError as error:  # it says where
         _fail(USAGE, str(error))
     except ValueError as error:
         _fail(USAGE, f"--fabric {file}: {error}")
+
+
+def _saved(file: str) -> str | None:
+    """The saved text; None for a file that does not exist yet, in a folder that can be written to."""
+    try:
+        path = Path(file)
+        if path.exists():
+            return path.read_text(encoding="utf-8")
+        path.touch(mode=0o600)
+        path.unlink()
+    except (OSError, UnicodeDecodeError) as error:
+        _fail(USAGE, f"--state {file}: {error}")
+    return None
 
 
 def _listen(framework: Framework, address: tuple[str, int], option: str) -> Any:

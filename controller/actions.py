@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from controller.rules import Change
+from controller.updates import Change
+
+
+@dataclass(frozen=True, slots=True)
+class ReadState:
+    """Ask the switch for its rules, groups and ports; a ``SwitchState`` tells the answer."""
+
+    connection: int
 
 
 @dataclass(frozen=True, slots=True)
 class Install:
     """Send ``changes`` on the connection, each with its own xid, then a barrier with ``barrier_xid``.
 
-    ``stamp`` goes into the high bits of every cookie. With ``purge``, rules that carry another stamp are deleted
-    after the changes: what somebody else, or we in an earlier life, left in the switch.
+    With ``purge``, all rules that are not signed as ours are deleted before.
     """
 
     connection: int
-    stamp: int
     changes: tuple[tuple[int, Change], ...]
-    purge: bool
     barrier_xid: int
+    purge: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,4 +42,11 @@ class Alarm:
     delay_s: float
 
 
-Action = Install | Log | Alarm
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Write ``text`` to the state file, whole or not at all; see ``saved.py``."""
+
+    text: str
+
+
+Action = ReadState | Install | Log | Alarm | Save

@@ -6,8 +6,10 @@ import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from ssl import SSLContext
 from typing import Any
+from urllib.parse import quote
 
 from topologies.fabric import Port
 from topologies.traffic import Demand, FlowKey, Path
@@ -38,25 +40,47 @@ class Announced:
 
 
 class ControllerClient:
-    def __init__(self, address: str) -> None:
-        """``address`` is ``ip:port`` of the northbound face."""
+    def __init__(self, address: str, token: str = "", tls: SSLContext | None = None) -> None:
+        """``address`` is ``ip:port`` of the northbound face; ``token`` and ``tls`` where it asks for them."""
         self.address = address
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._tls = tls
         self._epoch = 0
 
     def status(self) -> dict[str, Any]:
-        """The status object: ready, epoch, policy, job, switches, errors, refused, handler_errors, framework ..."""
+        """The status object: ready, epoch, jobs, switches, errors, refused, handler_errors, framework ..."""
         return self._ask("GET", "/v1/status")  # type: ignore[no-any-return] # an object by the contract
 
-    def announce(self, name: str, policy: str, demands: Iterable[Demand]) -> Announced:
-        """Installs the job in the place of the one before; returns when it is taken, see ``wait_ready``."""
-        body = {"name": name, "policy": policy, "demands": [_demand(demand) for demand in demands]}
-        taken = self._ask("PUT", "/v1/job", body)
-        self._epoch = taken["epoch"]
-        return Announced(taken["epoch"], taken["objective"], taken["lower_bound"], taken["gap"])
+    def announce(self, name: str, policy: str, demands: Iterable[Demand], priority: int = 0) -> Announced:
+        """Installs the job in the place of all before; returns when it is taken, see ``wait_ready``."""
+        taken = self._ask("PUT", "/v1/jobs", [_job(name, policy, demands, priority)])
+        return self._announced(taken["epoch"], taken["jobs"][0])
 
-    def withdraw(self) -> None:
-        """Back to the resident rules alone; without a job, nothing happens."""
-        self._epoch = self._ask("DELETE", "/v1/job")["epoch"]
+    def add(self, name: str, policy: str, demands: Iterable[Demand], priority: int = 0) -> Announced:
+        """Installs the job beside the others, or in the place of the one of its name."""
+        taken = self._ask("PUT", f"/v1/jobs/{quote(name, safe='')}", _job(name, policy, demands, priority))
+        return self._announced(taken["epoch"], taken)
+
+    def _announced(self, epoch: int, placed: dict[str, Any]) -> Announced:
+        self._epoch = epoch
+        return Announced(epoch, placed["objective"], placed["lower_bound"], placed["gap"])
+
+    def withdraw(self, name: str | None = None) -> None:
+        """The job of that name goes, or all; back to the resident rules alone. Without a job, nothing happens."""
+        target = "/v1/jobs" if name is None else f"/v1/jobs/{quote(name, safe='')}"
+        self._epoch = self._ask("DELETE", target)["epoch"]
+
+    def drain(self, link: str) -> None:
+        """Routes leave the link, and no packet is lost; ``wait_ready`` tells when."""
+        self._set_drained(link, True)
+
+    def restore(self, link: str) -> None:
+        """Routes may use the link again."""
+        self._set_drained(link, False)
+
+    def _set_drained(self, link: str, drained: bool) -> None:
+        target = f"/v1/links/{quote(link, safe='')}"
+        self._epoch = self._ask("PUT", target, {"drained": drained})["epoch"]
 
     def wait_ready(self, timeout_s: float) -> dict[str, Any]:
         """Waits until every switch has what was last asked for here; returns the status.
@@ -75,22 +99,39 @@ class ControllerClient:
                 raise ControllerError(f"not ready after {timeout_s:g} s: {_waiting_for(status)}")
 
     def paths(self) -> dict[FlowKey, Path]:
-        """The paths of the job's flows and of their acknowledgements; empty without a job."""
+        """The paths of the jobs' flows and of their acknowledgements; empty without a job."""
         return {
-            FlowKey(item["src"], item["dst"], item["src_port"], item["dst_port"]): Path(
+            FlowKey(item["src"], item["dst"], item["src_port"], item["dst_port"], item["protocol"]): Path(
                 tuple(_port(hop) for hop in item["hops"])
             )
             for item in self._ask("GET", "/v1/paths")
         }
 
     def rules(self) -> list[dict[str, Any]]:
-        """Every rule of every switch: switch, priority, match, out_port, cookie."""
+        """Every rule of every switch: switch, priority, match, actions, cookie, job."""
         return self._ask("GET", "/v1/rules")  # type: ignore[no-any-return] # a list by the contract
 
+    def groups(self) -> list[dict[str, Any]]:
+        """Every fast-failover group of every switch: switch, group, buckets."""
+        return self._ask("GET", "/v1/groups")  # type: ignore[no-any-return] # a list by the contract
+
+    def links(self) -> dict[str, str]:
+        """The state of every link: up, down or drained."""
+        return {item["name"]: item["state"] for item in self._ask("GET", "/v1/links")}
+
+    def counters(self) -> dict[str, Any]:
+        """What was counted: ports, hot, jobs, detour_packets."""
+        return self._ask("GET", "/v1/counters")  # type: ignore[no-any-return] # an object by the contract
+
     def _ask(self, method: str, target: str, body: Any = None, hold_s: float = 0.0) -> Any:
-        connection = HTTPConnection(self.address, timeout=hold_s + PATIENCE_S)
+        patience_s = hold_s + PATIENCE_S
+        connection = (
+            HTTPSConnection(self.address, timeout=patience_s, context=self._tls)
+            if self._tls
+            else HTTPConnection(self.address, timeout=patience_s)
+        )
         try:
-            connection.request(method, target, None if body is None else json.dumps(body))
+            connection.request(method, target, None if body is None else json.dumps(body), self._headers)
             answer = connection.getresponse()
             content = json.loads(answer.read())
         except (OSError, HTTPException, ValueError) as error:
@@ -102,6 +143,10 @@ class ControllerClient:
         return content
 
 
+def _job(name: str, policy: str, demands: Iterable[Demand], priority: int) -> dict[str, Any]:
+    return {"name": name, "policy": policy, "priority": priority, "demands": [_demand(demand) for demand in demands]}
+
+
 def _demand(demand: Demand) -> dict[str, Any]:
     key = demand.key
     return {
@@ -109,6 +154,7 @@ def _demand(demand: Demand) -> dict[str, Any]:
         "dst": key.dst,
         "src_port": key.src_port,
         "dst_port": key.dst_port,
+        "protocol": key.protocol,
         "steps": list(demand.steps),
         "step_bytes": list(demand.step_bytes),
     }

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from controller.planning import Plan
+from controller.rules import Entry
+
+if TYPE_CHECKING:
+    from controller.telemetry import FlowCounters, GroupCounters, PortCounters
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +64,64 @@ class HandlerFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class SwitchState:
+    """What the switch was found to have: rules and groups of ours, whether rules of others, and dead ports."""
+
+    dpid: int
+    connection: int
+    entries: tuple[Entry, ...]
+    down_ports: frozenset[int]
+    foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PortChanged:
+    """A port of the switch came to life, or died."""
+
+    dpid: int
+    connection: int
+    port: int
+    alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CountersRead:
+    """All that the switch counted: by port, by ingress rule of a flow, by group."""
+
+    dpid: int
+    connection: int
+    ports: Sequence[PortCounters] = ()
+    flows: Sequence[FlowCounters] = ()
+    groups: Sequence[GroupCounters] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class JobPlanned:
-    """A job to install in the place of the one before."""
+    """A job to install beside the others, in the place of the one of its name."""
 
     plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
+class JobsReplaced:
+    """Jobs to install in the place of all that there are."""
+
+    plans: tuple[Plan, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class JobWithdrawn:
-    """Back to the resident rules alone."""
+    """The job of that name goes; None: all of them, back to the resident rules alone."""
+
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDrained:
+    """Flows are to leave the link of that name (no packet is lost), or may use it again."""
+
+    link: str
+    drained: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,5 +129,8 @@ class Tick:
     """The time of an alarm has come."""
 
 
-SwitchEvent = SwitchUp | SwitchDown | BarrierReply | SwitchError
-Event = SwitchEvent | HandshakeFailed | HandlerFailed | JobPlanned | JobWithdrawn | Tick
+SwitchEvent = SwitchUp | SwitchDown | BarrierReply | SwitchError | SwitchState | PortChanged | CountersRead
+JobEvent = JobPlanned | JobsReplaced | JobWithdrawn | LinkDrained
+"""What the northbound face asks for."""
+
+Event = SwitchEvent | JobEvent | HandshakeFailed | HandlerFailed | Tick

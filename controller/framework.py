@@ -42,6 +42,24 @@ class Framework:
     ofp_handler: Any
     datapath_factory: Any
 
+    def tls_context(self) -> Any:
+        """For a server; eventlet's own class, whose sockets wait without holding up others."""
+        ssl = import_module("ssl")  # eventlet has patched it
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        return context
+
+    def shake_hands(self, connection: Any, timeout_s: float) -> None:
+        """The TLS handshake, where ``connection`` is of a socket ``with_tls``. OSError if it fails."""
+        if hasattr(connection, "do_handshake"):
+            connection.settimeout(timeout_s)
+            connection.do_handshake()
+
+    def with_tls(self, listening: Any, context: Any) -> Any:
+        """A socket whose connections shake hands when they are first used, so that a slow peer holds up nobody."""
+        green = import_module("eventlet.green.ssl")
+        return green.GreenSSLSocket(listening, server_side=True, do_handshake_on_connect=False, _context=context)
+
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
 

@@ -8,11 +8,12 @@ import selectors
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
+from secrets import token_hex
+from tempfile import TemporaryFile, gettempdir
 from typing import IO, Any
 
 from controller.client import ControllerClient, ControllerStartError
@@ -29,7 +30,8 @@ END_S = 5.0
 class RunningController:
     """``openflow``: ``ip:port`` for switches, as in ``tcp:127.0.0.1:6653``; ``client`` for programs.
 
-    It can be killed and started again, on the same ports; a new process knows the fabric and no job.
+    It can be killed and started again, on the same ports; a new process goes on from what the
+    one before saved.
     """
 
     pid: int
@@ -54,17 +56,24 @@ class RunningController:
 
 @contextmanager
 def running_controller(
-    fabric: Fabric, *, framework: str = "auto", openflow: str = "127.0.0.1:0", log: str | None = None
+    fabric: Fabric,
+    *,
+    framework: str = "auto",
+    openflow: str = "127.0.0.1:0",
+    log: str | None = None,
+    options: Sequence[str] = (),
 ) -> Iterator[RunningController]:
     """The controller of ``fabric`` in a process of its own, which ends with the block and with this process.
 
-    Ports are any that are free unless ``openflow`` says one. ControllerStartError, in its own words, if it can't start.
+    Ports are any that are free unless ``openflow`` says one; ``options`` are more of its command's.
+    ControllerStartError, in its own words, if it can't start.
     """
-    with TemporaryFile("w+") as talk:
+    with TemporaryFile("w+") as talk, _state_file() as state:
 
         def start(openflow: str, northbound: str) -> tuple[subprocess.Popen[str], dict[str, Any]]:
             command = [sys.executable, "-m", "controller", "--fabric", "-", "--framework", framework]
             command += ["--openflow", openflow, "--northbound", northbound, "--parent-pid", str(os.getpid())]
+            command += ["--state", state, *options]
             return _started([*command, *(["--log", log] if log else [])], dumps(fabric), talk)
 
         process, said = start(openflow, "127.0.0.1:0")
@@ -80,6 +89,16 @@ def running_controller(
             yield control
         finally:
             control.end()
+
+
+@contextmanager
+def _state_file() -> Iterator[str]:
+    """The name of a file that does not exist yet. Should this process be killed, the controller removes it."""
+    name = Path(gettempdir()) / f"ringlab-controller-{token_hex(8)}.json"  # the controller makes it for its user alone
+    try:
+        yield str(name)
+    finally:
+        name.unlink(missing_ok=True)
 
 
 def _started(command: list[str], fabric: str, talk: IO[str]) -> tuple[subprocess.Popen[str], dict[str, Any]]:

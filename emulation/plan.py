@@ -38,6 +38,9 @@ SOCKET_BUFFER = QUEUE
 """The most a flow has on its way: alone it can't overrun a queue, as in the lossless fabrics of AI clusters."""
 
 
+BFD_INTERVAL_MS = 50
+"""A neighbour that three packets are missing from is down. Full queues of 1 MB hold them for longer: off by default."""
+
 MOST_PORTS = 1500
 """Up to so many switch ports the system's ovs-vswitchd carries a lab; above it, daemons of the lab's own do."""
 
@@ -61,6 +64,7 @@ class Settings:
     queue_bytes: int | None = None  # None: QUEUE
     delays: str = "none"  # or who emulates them: "netem" (the kernel), "relay" (a process: emulation/delay_relay.py)
     offload: bool = True  # the datapath carries 64 KiB frames and unfinished checksums
+    bfd: bool = False  # switches send each other BFD packets (RFC 5880), so that silent loss counts as a dead link
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,8 +297,14 @@ class Plan:
         for port in self.fabric.ports(switch):
             name = self.interface_name(port)
             args += ["--", "add-port", bridge, name]
-            args += ["--", "set", "Interface", name, f"ofport_request={port.number}"]
+            args += ["--", "set", "Interface", name, f"ofport_request={port.number}", *self._bfd(port)]
         return [*args, *(self.controller_transaction(switch, openflow) if openflow else ())]
+
+    def _bfd(self, port: Port) -> list[str]:
+        """The port's BFD columns; hosts do not speak it."""
+        if not self.settings.bfd or not self.fabric.is_switch(self.fabric.peer(port).node):
+            return []
+        return ["bfd:enable=true", f"bfd:min_rx={BFD_INTERVAL_MS}", f"bfd:min_tx={BFD_INTERVAL_MS}"]
 
     def controller_transaction(self, switch: str, openflow: str) -> list[str]:
         """The bridge's controller, at ``openflow``, as arguments of ``ovs-vsctl``."""

@@ -1,4 +1,4 @@
-"""The command line: ``ringlab doctor | topo | schedule | run | ab | up | capture | clean | baseline``.
+"""The command line: ``ringlab doctor | topo | schedule | run | ab | explain | trace | ...``: see ``COMMANDS``.
 
 Only click is imported here; a command's module is imported when the command is used, so that help is quick.
 Exit codes: see ``ringlab.errors``.
@@ -23,6 +23,8 @@ COMMANDS = {
     "schedule": "Show a collective's schedule, and prove it.",
     "run": "Run a spec: every arm on real packets, with its verdict.",
     "ab": "Compare two policies without writing a spec.",
+    "explain": "Tell why each path was chosen, and what no policy can beat.",
+    "trace": "Follow a packet through the switches' tables and groups.",
     "up": "Build a fabric and stay in it, at a prompt.",
     "capture": "Capture a link of a running lab, and look inside.",
     "clean": "Remove what a killed run left behind, and only that.",

@@ -8,6 +8,7 @@ from math import factorial
 
 import pytest
 
+from controller.job_request import JobRequest
 from controller.planning import plan
 from controller.routing import Situation, ecmp
 from topologies.leaf_spine import leaf_spine
@@ -107,7 +108,7 @@ def test_the_seed_makes_another_hash_and_the_way_back_is_hashed_by_itself():
     one, other = (ecmp.route(fabric, demands, seed) for seed in (1, 2))
     differing = sum(one[demand.key] != other[demand.key] for demand in demands)
     assert_honest([differing, 400 - differing], [300, 100])
-    paths = plan(fabric, "any", "ecmp:seed=1", demands).paths
+    paths = plan(fabric, JobRequest("any", "ecmp:seed=1", tuple(demands)), 1, 1).paths
     elsewhere = sum(paths[d.key.reversed()] != paths[d.key].reversed(fabric) for d in demands)
     assert_honest([elsewhere, 400 - elsewhere], [300, 100])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import time
@@ -14,8 +15,9 @@ from string import ascii_lowercase
 
 import pytest
 
-from controller.client import ControllerError
+from controller.client import ControllerClient, ControllerError
 from controller.process import running_controller
+from controller.rules import resident_rules
 from topologies.addressing import dpid, ip, mac
 from topologies.fabric import Port
 from topologies.leaf_spine import leaf_spine
@@ -170,7 +172,7 @@ def test_packets_go_the_planned_way_policy_after_policy(lab, framework, policy):
     taken = controller.client.announce("any", policy, DEMANDS)
     status = controller.client.wait_ready(READY_S)
     assert status["epoch"] == taken.epoch
-    assert (status["policy"], status["errors"], status["handler_errors"]) == (policy, [], 0)
+    assert (status["jobs"], status["errors"], status["handler_errors"]) == (["any"], [], 0)
     assert set(status["switches"].values()) == {"ready"}
     assert len(controller.client.paths()) == 2 * len(DEMANDS)
     assert_switches_do_what_is_planned(bridges, controller.client)
@@ -179,18 +181,15 @@ def test_packets_go_the_planned_way_policy_after_policy(lab, framework, policy):
 def test_everything_else_takes_the_tree_and_withdrawing_leaves_the_resident_rules(lab):
     bridges, controller = lab
     controller.client.withdraw()
-    assert controller.client.wait_ready(READY_S)["job"] is None
+    assert controller.client.wait_ready(READY_S)["jobs"] == []
     resident = {switch: bridges.flows(switch) for switch in bridges.fabric.switches}
-    assert resident["leaf2"] == [
-        "ip actions=output:3",
+    assert sum(map(len, resident.values())) == len(resident_rules(bridges.fabric))
+    assert sorted(line for line in resident["spine1"]) == [
         "priority=0 actions=drop",
-        "priority=10,ip,nw_dst=10.0.0.3 actions=output:1",
-        "priority=10,ip,nw_dst=10.0.0.4 actions=output:2",
-    ] or resident["leaf2"] == [
-        "priority=0 actions=drop",
-        "priority=10,ip,nw_dst=10.0.0.3 actions=output:1",
-        "priority=10,ip,nw_dst=10.0.0.4 actions=output:2",
-        "priority=5,ip actions=output:3",
+        *(
+            f"priority=10,ip,dl_dst=02:01:00:00:00:00/ff:ff:00:00:00:00,nw_dst=10.0.0.{host} actions=output:{port}"
+            for host, port in [(1, 1), (2, 1), (3, 2), (4, 2)]
+        ),
     ]
     ping = (Port("leaf1", 3), Port("spine1", 2), Port("leaf2", 1))
     assert bridges.trace(FlowKey("h1", "h3", 0, 0), proto="icmp") == ping
@@ -347,4 +346,172 @@ def test_a_connection_lives_on_while_policies_change(framework):
         assert spines == {"spine1", "spine2"}
         assert int(count) > 100
         assert float(worst_s) < 0.19  # below a retransmission timeout (200 ms): no packet was lost
-        assert sum(len(bridges.flows(switch)) for switch in fabric.switches) == 15
+        assert sum(len(bridges.flows(switch)) for switch in fabric.switches) == len(resident_rules(fabric))
+
+
+ECHO = """
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as served:
+    served.bind(("{ip}", 20000))
+    print("listening", flush=True)
+    while True:
+        served.sendto(*served.recvfrom(100))
+"""
+
+STREAM = """
+import select, socket, sys, time
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+    asking.bind(("{own}", 30000))
+    asking.connect(("{ip}", 20000))
+    asking.setblocking(False)
+    sent, back = 0, set()
+    def take(wait_s):
+        while select.select([asking], [], [], wait_s)[0]:
+            back.add(asking.recv(100))
+    while not select.select([sys.stdin], [], [], 0.001)[0]:
+        asking.send(b"%d" % sent)
+        sent += 1
+        take(0)
+    take(0.5)
+    print(sent, len(back))
+"""
+
+
+@contextmanager
+def stream(bridges, spaces, source, target):
+    """Datagrams from host to host and back, a thousand a second; yields a function that ends it: (sent, came back)."""
+    addresses = {"ip": ip(bridges.fabric, target), "own": ip(bridges.fabric, source)}
+    with in_space(spaces[target], ECHO.format(**addresses)) as server:
+        try:
+            assert server.stdout.readline() == "listening\n"
+            with in_space(spaces[source], STREAM.format(**addresses)) as talker:
+                try:
+                    yield lambda: tuple(map(int, talker.communicate("stop\n", timeout=20)[0].split()))
+                finally:
+                    talker.kill()
+        finally:
+            server.kill()
+
+
+def entering(bridges, switch):
+    """Packets that the ingress rules of flows counted."""
+    text = run("ovs-ofctl", "-O", "OpenFlow13", "dump-flows", bridges.names[switch], "udp")
+    lines = [line for line in text.splitlines() if "priority=100" in line and "02:00:00:00:00:00" in line]
+    return sum(int(re.search(r"n_packets=(\d+)", line)[1]) for line in lines)
+
+
+def more_packets(bridges, switch, number=300):
+    before = entering(bridges, switch)
+    eventually(lambda: entering(bridges, switch) >= before + number)
+
+
+def test_a_controller_that_is_killed_and_starts_again_loses_no_packet_and_changes_nothing(framework):
+    fabric = leaf_spine(2, 2, 2)
+    key = FlowKey("h1", "h3", 30000, 20000, "udp")
+    with controlled(fabric, framework) as (bridges, controller), host_namespaces(bridges, ["h1", "h3"]) as spaces:
+        client = controller.client
+        client.announce("any", "pinned", [Demand(key, (0,), (1,))])
+        client.wait_ready(READY_S)
+        before = {switch: bridges.flows(switch) for switch in fabric.switches}
+        with stream(bridges, spaces, "h1", "h3") as end:
+            more_packets(bridges, "leaf1")
+            controller.kill()
+            more_packets(bridges, "leaf1")  # without a controller the fabric goes on
+            controller.restart()
+            status = client.wait_ready(READY_S)
+            assert (status["jobs"], status["flow_mods"], status["errors"]) == (["any"], 0, [])
+            more_packets(bridges, "leaf1")
+            told = eventually(lambda: client.counters()["jobs"].get("any"))
+            assert told["packets"] > 300
+            sent, back = end()
+        assert (sent, back) == (sent, sent)
+        assert {switch: bridges.flows(switch) for switch in fabric.switches} == before
+
+
+def test_a_drained_link_is_left_and_taken_up_again_without_losing_a_packet(framework):
+    fabric = leaf_spine(2, 2, 2)
+    keys = [FlowKey("h1", "h3", 30000, 20000, "udp"), FlowKey("h2", "h4", 30000, 20000, "udp")]
+    with controlled(fabric, framework) as (bridges, controller), host_namespaces(bridges, ["h1", "h3"]) as spaces:
+        client = controller.client
+        client.announce("any", "pinned", [Demand(key, (0,), (1,)) for key in keys])
+        client.wait_ready(READY_S)
+        link = fabric.link(client.paths()[keys[0]].hops[1]).name
+        with stream(bridges, spaces, "h1", "h3") as end:
+            more_packets(bridges, "leaf1")
+            client.drain(link)
+            client.wait_ready(READY_S)
+            assert client.links()[link] == "drained"
+            assert all(fabric.link(hop).name != link for path in client.paths().values() for hop in path.hops)
+            more_packets(bridges, "leaf1")
+            client.restore(link)
+            client.wait_ready(READY_S)
+            assert len({path.hops[2].node for path in client.paths().values()}) > 1
+            more_packets(bridges, "leaf1")
+            sent, back = end()
+        assert (sent, back) == (sent, sent)
+
+
+def test_several_jobs_come_and_go_by_themselves(lab):
+    bridges, controller = lab
+    client = controller.client
+    client.withdraw()
+    client.wait_ready(READY_S)
+    resident = {switch: bridges.flows(switch) for switch in bridges.fabric.switches}
+    client.add("one", "pinned", DEMANDS[:4])
+    client.wait_ready(READY_S)
+    alone = {switch: bridges.flows(switch) for switch in bridges.fabric.switches}
+    client.add("two", "ecmp:seed=1", DEMANDS[4:], priority=1)
+    client.wait_ready(READY_S)
+    assert_switches_do_what_is_planned(bridges, client)
+    marked = [
+        line for switch in bridges.fabric.switches for line in bridges.flows(switch) if "set_field:46->ip_dscp" in line
+    ]
+    assert len(marked) == 2 * len(DEMANDS[4:])  # each flow and its acknowledgements, where they enter
+    client.withdraw("two")
+    client.wait_ready(READY_S)
+    assert {switch: bridges.flows(switch) for switch in bridges.fabric.switches} == alone
+    client.withdraw("one")
+    client.wait_ready(READY_S)
+    assert {switch: bridges.flows(switch) for switch in bridges.fabric.switches} == resident
+
+
+def pki(folder):
+    """An authority, and certificates of the controller and of switches, made with openssl."""
+    authority = ["-CA", f"{folder}/ca.pem", "-CAkey", f"{folder}/ca-key.pem"]
+    for name, signer in [("ca", []), ("controller", authority), ("switch", authority)]:
+        run(
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *("-keyout", f"{folder}/{name}-key.pem", "-out", f"{folder}/{name}.pem", "-days", "2"),
+            *("-subj", f"/CN={name}", *(["-addext", "subjectAltName=IP:127.0.0.1"] if signer else []), *signer),
+        )
+
+
+def test_tls_to_switches_and_to_programs_and_the_token(framework, tmp_path):
+    pki(tmp_path)
+    (tmp_path / "token").write_text("s3cret\n")
+    options = [
+        *("--openflow-cert", f"{tmp_path}/controller.pem", "--openflow-key", f"{tmp_path}/controller-key.pem"),
+        *("--openflow-ca", f"{tmp_path}/ca.pem", "--token-file", f"{tmp_path}/token"),
+        *("--tls-cert", f"{tmp_path}/controller.pem", "--tls-key", f"{tmp_path}/controller-key.pem"),
+    ]
+    fabric = leaf_spine(2, 1, 1)
+    trust = ssl.create_default_context(cafile=f"{tmp_path}/ca.pem")
+    with running_controller(fabric, framework=framework, options=options) as controller:
+        with pytest.raises(ControllerError, match="no answer"):
+            controller.client.status()  # not by TLS
+        address = controller.client.address
+        with pytest.raises(ControllerError, match="Authorization: Bearer TOKEN"):
+            ControllerClient(address, tls=trust).status()
+        client = ControllerClient(address, token="s3cret", tls=trust)
+        client.announce("any", "pinned", [Demand(FlowKey("h1", "h2", 30000, 20000), (0,), (1,))])
+        bridges = Bridges(fabric)
+        try:
+            bridges.create(controller.openflow)  # by tcp: turned away
+            run("ovs-vsctl", "set-ssl", f"{tmp_path}/switch-key.pem", f"{tmp_path}/switch.pem", f"{tmp_path}/ca.pem")
+            assert set(client.status()["switches"].values()) == {"missing"}
+            for name in bridges.names.values():
+                run("ovs-vsctl", "set-controller", name, f"ssl:{controller.openflow}")
+            client.wait_ready(READY_S)
+        finally:
+            bridges.remove()
+            run("ovs-vsctl", "del-ssl")

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controller.job_request import JobRequest
 from controller.planning import plan
 from controller.routing import RoutingError, policy
 from controller.rules import resident_rules
-from controller.tables import flow_packet, tables, walk
+from controller.tables import flow_packet, tables
+from controller.walks import walk
 from topologies.fabric import Cable, Fabric
 from topologies.leaf_spine import leaf_spine
 from topologies.ports import connect_port
@@ -67,6 +69,10 @@ def jobs(draw):
     return fabric, demands
 
 
+def planned_by(text, fabric, demands):
+    return plan(fabric, JobRequest("any", text, tuple(demands)), 1, 1)
+
+
 def fewest_hops(fabric, key):
     return nx.shortest_path_length(fabric.graph, key.src, key.dst)
 
@@ -76,9 +82,9 @@ def fewest_hops(fabric, key):
 @settings(max_examples=25, deadline=None)
 def test_each_flow_and_its_acknowledgements_arrive_once_along_the_plan(text, job):
     fabric, demands = job
-    planned = plan(fabric, "any", text, demands)  # proves them all
+    planned = planned_by(text, fabric, demands)  # proves them all
     assert set(planned.paths) == {key for d in demands for key in (d.key, d.key.reversed())}
-    standing = tables(fabric, [*resident_rules(fabric), *planned.rules])
+    standing = tables(fabric, [*resident_rules(fabric), *planned.entries])
     for key, path in planned.paths.items():
         went = walk(fabric, standing, flow_packet(fabric, key), fabric.nic(key.src, key.channel))
         assert went.hops == path.hops
@@ -93,9 +99,9 @@ def test_each_flow_and_its_acknowledgements_arrive_once_along_the_plan(text, job
 @settings(max_examples=10, deadline=None)
 def test_equal_demands_get_equal_paths_and_switches_that_look_at_no_job_send_acknowledgements_another_way(text, job):
     fabric, demands = job
-    planned = plan(fabric, "any", text, demands)
+    planned = planned_by(text, fabric, demands)
     again = Fabric(fabric.name, fabric.hosts, fabric.switches, fabric.links)
-    assert plan(again, "any", text, demands).paths == planned.paths
+    assert planned_by(text, again, demands).paths == planned.paths
     if not text.startswith(("ecmp", "rail", "spray-channels")):
         for demand in demands:
             assert planned.paths[demand.key.reversed()] == planned.paths[demand.key].reversed(fabric)
@@ -177,9 +183,9 @@ def test_hosts_that_only_hosts_join_cannot_be_routed_and_the_rest_can(text):
         ["a", "b"],
         [Cable(host, switch, 10) for host, switch in [("h1", "a"), ("h2", "a"), ("h3", "b"), ("h4", "b"), ("h4", "a")]],
     )
-    assert plan(planes, "any", text, [Demand(FlowKey("h3", "h4", 1, 2), (0,), (1,))])
+    assert planned_by(text, planes, [Demand(FlowKey("h3", "h4", 1, 2), (0,), (1,))])
     with pytest.raises(RoutingError, match=r"no way over switches from 'a' to 'b': cable them"):
-        plan(planes, "any", text, [Demand(FlowKey("h1", "h4", 1, 2), (0,), (1,))])
+        planned_by(text, planes, [Demand(FlowKey("h1", "h4", 1, 2), (0,), (1,))])
 
 
 @pytest.mark.parametrize("text", POLICIES)

@@ -1,187 +1,129 @@
-"""Rules: what stands where, and updates that at no moment make a hole or a loop."""
+"""Rules: what stands where, for everybody and for flows."""
 
 from __future__ import annotations
 
-from random import Random
-
-import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from controller.planning import plan
-from controller.rules import Change, Command, Match, Rule, Stage, cookie, flow_rules, resident_rules, update_stages
-from controller.tables import flow_packet, prove, tables, walk
+from controller.rules import (
+    INGRESS_COOKIE,
+    INGRESS_COOKIE_MASK,
+    Bounce,
+    Bucket,
+    Group,
+    Match,
+    Output,
+    Route,
+    Rule,
+    SetDscp,
+    SetTag,
+    ToGroup,
+    cookie,
+    flow_entries,
+    job_of,
+    resident_rules,
+)
 from topologies.fabric import Port
 from topologies.leaf_spine import leaf_spine
-from topologies.ring import ring
-from topologies.traffic import Demand, FlowKey
+from topologies.traffic import FlowKey, Path
 
-EXACT = Match(0x0800, 6, "10.0.0.1", "10.0.0.3", 30000, 20000)
+FABRIC = leaf_spine(2, 2, 2)
+KEY = FlowKey("h1", "h3", 30000, 20000)
 
 
-def test_a_flow_has_one_exact_rule_at_each_switch_of_its_path():
-    fabric = leaf_spine(2, 2, 2)
-    key = FlowKey("h1", "h3", 30000, 20000)
-    planned = plan(fabric, "any", "pinned", [Demand(key, (0,), (1,))], epoch=3)
-    first = flow_rules(fabric, {key: planned.paths[key]}, epoch=3)
-    assert [(r.switch, r.priority, r.match, r.out_port, r.remaining) for r in first] == [
-        ("leaf1", 100, EXACT, 3, 2),
-        ("spine1", 100, EXACT, 2, 1),
-        ("leaf2", 100, EXACT, 1, 0),
+def through(spine, up):
+    return Path((Port("h1", 1), Port("leaf1", up), Port(spine, 2), Port("leaf2", 1)))
+
+
+PATH, BACKUP = through("spine1", 3), through("spine2", 4)
+EXACT = {
+    "eth_type": 0x0800,
+    "ip_proto": 6,
+    "ipv4_src": "10.0.0.1",
+    "ipv4_dst": "10.0.0.3",
+    "tcp_src": 30000,
+    "tcp_dst": 20000,
+}
+
+
+def entries(route, **options):
+    return list(flow_entries(FABRIC, {KEY: route}, job=3, **options))
+
+
+def test_an_unprotected_flow_is_tagged_where_it_enters_and_untagged_where_it_leaves():
+    inner, ingress = cookie(3, 5, 1), cookie(3, 5, 1, ingress=True)
+    assert entries(Route(PATH, None, 5)) == [
+        Rule("leaf1", 100, Match(**EXACT, tag=0), (SetTag(10), Output(3)), ingress),
+        Rule("spine1", 100, Match(**EXACT, tag=10), (Output(2),), inner),
+        Rule("leaf2", 100, Match(**EXACT, tag=10), (SetTag(0), Output(1)), inner),
     ]
-    assert {rule.cookie for rule in first} == {cookie(3, 1)} == {(3 << 24) | 1}
-    assert len(planned.rules) == 6  # and the way back
+
+
+def test_a_protected_flow_has_a_group_at_every_switch_and_its_backup_stands():
+    first, second = (entry for entry in entries(Route(PATH, BACKUP, 5)) if isinstance(entry, Group))
+    assert first.buckets == (Bucket(3, (Output(3),)), Bucket(4, (SetTag(11), Output(4))))
+    assert second.switch == "spine1"  # which the backup does not pass: back to where it came from
+    assert second.buckets == (Bucket(2, (Output(2),)), Bucket(1, (SetTag(11), Bounce())))
+    rules = [entry for entry in entries(Route(PATH, BACKUP, 5)) if isinstance(entry, Rule)]
+    assert [(rule.switch, rule.match.tag, rule.actions) for rule in rules] == [
+        ("leaf1", 0, (SetTag(10), ToGroup(first.number))),
+        ("spine1", 10, (ToGroup(second.number),)),
+        ("spine1", 11, (Output(1),)),
+        ("leaf2", 10, (SetTag(0), Output(1))),
+        ("leaf1", 11, (Output(4),)),
+        ("spine2", 11, (Output(2),)),
+        ("leaf2", 11, (SetTag(0), Output(1))),
+    ]
+
+
+def test_groups_of_equal_use_are_one():
+    keys = [KEY, FlowKey("h1", "h3", 30001, 20000)]
+    found = list(flow_entries(FABRIC, dict.fromkeys(keys, Route(PATH, BACKUP, 5)), job=1))
+    groups = [entry for entry in found if isinstance(entry, Group)]
+    assert len(groups) == len({(group.switch, group.number) for group in groups}) == 2
+
+
+def test_a_priority_is_a_mark_put_on_at_the_ingress():
+    marked = [
+        entry for entry in entries(Route(PATH, BACKUP, 5), priority=1) if SetDscp(46) in getattr(entry, "actions", ())
+    ]
+    assert [(rule.switch, rule.match.tag) for rule in marked] == [("leaf1", 0)]
+
+
+def test_a_flow_within_one_switch_is_one_rule():
+    key = FlowKey("h1", "h2", 30000, 20000)
+    path = Path((Port("h1", 1), Port("leaf1", 2)))
+    [rule] = flow_entries(FABRIC, {key: Route(path, None, 5)}, job=1)
+    assert (rule.match.tag, rule.actions) == (0, (Output(2),))
+
+
+def test_cookies_tell_job_and_ingress():
+    one = cookie(300, 7, 9, ingress=True)
+    assert (job_of(one), job_of(cookie()), job_of(0x1234)) == (300, 0, None)
+    assert one & INGRESS_COOKIE_MASK == INGRESS_COOKIE
+    assert cookie(300, 7, 9) & INGRESS_COOKIE_MASK != INGRESS_COOKIE
 
 
 def test_resident_rules_know_the_hosts_below_and_send_the_rest_up():
     rules = {str(rule) for rule in resident_rules(leaf_spine(2, 2, 1)) if rule.priority}
     assert rules == {
-        "leaf1 priority 10 eth_type=2048,ipv4_dst=10.0.0.1: output 1",
-        "leaf2 priority 10 eth_type=2048,ipv4_dst=10.0.0.2: output 1",
-        "spine1 priority 10 eth_type=2048,ipv4_dst=10.0.0.1: output 1",
-        "spine1 priority 10 eth_type=2048,ipv4_dst=10.0.0.2: output 2",
-        "leaf1 priority 5 eth_type=2048: output 2",
-        "leaf2 priority 5 eth_type=2048: output 2",
-        "spine2 priority 5 eth_type=2048: output 1",
+        "leaf1 priority 10 eth_type=2048,ipv4_dst=10.0.0.1,tag=0: output 1",
+        "leaf1 priority 10 eth_type=2048,ipv4_dst=10.0.0.1,tag=1: untag, output 1",
+        "leaf1 priority 5 eth_type=2048,tag=0: tag 1, output 2",
+        "leaf1 priority 5 eth_type=2048,tag=1: output 2",
+        "leaf2 priority 10 eth_type=2048,ipv4_dst=10.0.0.2,tag=0: output 1",
+        "leaf2 priority 10 eth_type=2048,ipv4_dst=10.0.0.2,tag=1: untag, output 1",
+        "leaf2 priority 5 eth_type=2048,tag=0: tag 1, output 2",
+        "leaf2 priority 5 eth_type=2048,tag=1: output 2",
+        "spine1 priority 10 eth_type=2048,ipv4_dst=10.0.0.1,tag=1: output 1",
+        "spine1 priority 10 eth_type=2048,ipv4_dst=10.0.0.2,tag=1: output 2",
+        "spine2 priority 5 eth_type=2048,tag=1: output 1",
     }
     drops = [rule for rule in resident_rules(leaf_spine(2, 2, 1)) if not rule.priority]
     assert [str(rule) for rule in drops] == [f"{s} priority 0 *: drop" for s in ("leaf1", "leaf2", "spine1", "spine2")]
 
 
 def test_a_thousand_hosts_need_thousands_of_resident_rules():
-    assert len(resident_rules(leaf_spine(32, 16, 32))) < 4 * 1024
+    assert len(resident_rules(leaf_spine(32, 16, 32))) < 5 * 1024
 
 
-def rule(switch, port, remaining, match=EXACT):
-    return Rule(switch, 100, match, port, remaining=remaining)
-
-
-def test_adds_go_from_the_destination_and_deletes_from_the_source():
-    before = [rule("a", 1, 2), rule("b", 1, 1), rule("c", 1, 0)]
-    after = [rule("a", 2, 2), rule("d", 1, 1), rule("c", 1, 0)]
-    assert update_stages(before, after) == (
-        Stage({"d": (Change(Command.ADD, rule("d", 1, 1)),)}),
-        Stage({"a": (Change(Command.ADD, rule("a", 2, 2)),)}),
-        Stage({"b": (Change(Command.DELETE, rule("b", 1, 1)),)}, drains=True),
-    )
-    assert [list(stage.changes) for stage in update_stages(after, [])] == [["a"], ["d"], ["c"]]
-    assert not any(stage.drains for stage in update_stages(after, []))
-    assert update_stages(after, after) == ()
-
-
-def test_another_cookie_alone_is_no_change():
-    assert update_stages([Rule("a", 100, EXACT, 1, cookie=1)], [Rule("a", 100, EXACT, 1, cookie=2)]) == ()
-
-
-@st.composite
-def two_jobs(draw):
-    """A fabric and two lists of demands with some flows in common."""
-    fabric = draw(st.sampled_from([leaf_spine(3, 2, 1), leaf_spine(2, 3, 2, links=2), ring(5, 1), ring(6, 1, links=2)]))
-    pool = [
-        Demand(FlowKey(src, dst, 30000, 20000), (0,), (100,))
-        for src in fabric.hosts
-        for dst in fabric.hosts
-        if src != dst
-    ]
-    jobs = st.lists(st.sampled_from(pool), max_size=6, unique_by=lambda demand: demand.key)
-    policies = st.sampled_from(["spanning-tree", "shortest", "ecmp:seed=1", "ecmp:seed=2", "pinned"])
-    return fabric, [(draw(policies), draw(jobs)) for _ in range(2)]
-
-
-def assert_all_arrive(fabric, standing, keys):
-    """From wherever a packet of the flow may be: also from switches that its path does not pass."""
-    for key in keys:
-        packet = flow_packet(fabric, key)
-        for host in fabric.hosts:
-            if host != key.dst:
-                went = walk(fabric, standing, packet, fabric.nic(host))
-                assert went.delivered_to == key.dst, f"{key} from {host}: {went.end}"
-
-
-@given(two_jobs(), st.randoms(use_true_random=False))
-@settings(max_examples=25, deadline=None)
-def test_at_no_moment_of_an_update_is_there_a_hole_or_a_loop(case, random):
-    fabric, jobs = case
-    old, new = (plan(fabric, "any", text, demands) for text, demands in jobs)
-    resident = resident_rules(fabric)
-    before, after = [*resident, *old.rules], [*resident, *new.rules]
-    standing = tables(fabric, before)
-    keys = {**old.paths, **new.paths}
-    for stage in update_stages(before, after):
-        changes = [change for one in stage.changes.values() for change in one]
-        random.shuffle(changes)  # switches are not in step with one another within a stage
-        for change in changes:
-            table = standing[change.rule.switch]
-            (table.add if change.command is Command.ADD else table.delete)(change.rule)
-            assert_all_arrive(fabric, standing, keys)
-    prove(fabric, [one for table in standing.values() for one in table], new.paths)
-    assert {(r.switch, *r.key, r.out_port) for table in standing.values() for r in table} == {
-        (r.switch, *r.key, r.out_port) for r in after
-    }
-
-
-class Packets:
-    """Packets on their way: each at the port that it arrives by next."""
-
-    def __init__(self, fabric, keys):
-        self.fabric, self.keys, self.places = fabric, keys, []
-
-    def send_and_move(self, standing, random):
-        """Every flow sends one more; of all that are on their way, about a fifth go on by one hop."""
-        self.places += [(key, self.fabric.peer(self.fabric.ports(key.src)[0])) for key in self.keys]
-        staying, moving = [], []
-        for place in self.places:
-            (moving if random.random() < 0.2 else staying).append(place)
-        self.places = staying + self._move(standing, moving)
-
-    def drain(self, standing):
-        while self.places:
-            self.places = self._move(standing, self.places)
-
-    def _move(self, standing, places):
-        moved = []
-        for key, arrival in places:
-            rule = standing[arrival.node].lookup(flow_packet(self.fabric, key))
-            assert rule.out_port not in (None, arrival.number), f"{key} is lost at {arrival}"
-            onward = self.fabric.peer(Port(arrival.node, rule.out_port))
-            if self.fabric.is_switch(onward.node):
-                moved.append((key, onward))
-            else:
-                assert onward.node == key.dst
-        return moved
-
-
-def update_under_traffic(fabric, old, new, random, drains=True):
-    """Goes from plan to plan, every flow sending all the time; fails at the first packet that is lost."""
-    resident = resident_rules(fabric)
-    before, after = [*resident, *old.rules], [*resident, *new.rules]
-    standing = tables(fabric, before)
-    packets = Packets(fabric, list(new.paths))
-    for stage in update_stages(before, after):
-        if stage.drains and drains:
-            packets.drain(standing)
-        changes = [change for one in stage.changes.values() for change in one]
-        random.shuffle(changes)
-        for change in changes:
-            packets.send_and_move(standing, random)
-            table = standing[change.rule.switch]
-            (table.add if change.command is Command.ADD else table.delete)(change.rule)
-    packets.drain(standing)
-
-
-@given(two_jobs(), st.randoms(use_true_random=False))
-@settings(max_examples=40, deadline=None)
-def test_no_packet_on_its_way_is_lost_when_one_job_follows_another(case, random):
-    fabric, jobs = case
-    (old_policy, demands), (new_policy, _) = jobs
-    old, new = (plan(fabric, "any", text, demands) for text in (old_policy, new_policy))
-    update_under_traffic(fabric, old, new, random)
-
-
-def test_packets_would_be_lost_if_old_rules_went_before_they_arrived():
-    fabric = leaf_spine(2, 2, 2)
-    demands = [Demand(FlowKey("h1", "h3", 30000 + number, 20000), (0,), (1,)) for number in range(8)]
-    old, new = (plan(fabric, "any", text, demands) for text in ("ecmp:seed=1", "shortest"))
-    update_under_traffic(fabric, old, new, Random(2))
-    with pytest.raises(AssertionError, match="is lost at spine2:1"):
-        update_under_traffic(fabric, old, new, Random(2), drains=False)
+def test_resident_rules_avoid_dead_links():
+    rules = resident_rules(FABRIC, 2, frozenset({"leaf1-spine1"}))
+    assert not [rule for rule in rules if rule.switch == "leaf1" and Output(3) in rule.actions]

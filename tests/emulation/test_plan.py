@@ -66,3 +66,13 @@ def test_bridges_never_learn_and_carry_our_mark():
 def test_what_cannot_be_emulated_is_said_before_it_is_tried(make, message):
     with pytest.raises(PlanError, match=message):
         make()
+
+
+def test_bfd_is_spoken_between_switches_only():
+    assert not any("bfd" in arg for switch in small().switches for arg in small().bridge_transaction(switch, None))
+    plan = small(bfd=True)
+    for switch in plan.switches:
+        args = plan.bridge_transaction(switch, None)
+        for port in plan.fabric.ports(switch):
+            at = args.index(f"ofport_request={port.number}", args.index(plan.interface_name(port)))
+            assert (args[at + 1 : at + 2] == ["bfd:enable=true"]) == plan.fabric.is_switch(plan.fabric.peer(port).node)

@@ -98,7 +98,7 @@ def test_switches_forward_on_without_their_controller_which_comes_back(ready):
     assert found.wrong == 0
     assert noted == ["controller killed", "controller restarted", "controller and switches agree again"]
     assert ready.control.pid != pid
-    assert ready.control.client.status()["job"]
+    assert ready.control.client.status()["jobs"]
 
 
 def test_a_link_that_stays_down_ends_every_rank_with_one_error(ready):
