@@ -23,6 +23,18 @@ if [ -n "$missing" ]; then
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
 
+# -- Prometheus: for the tests of the metrics; unpacked beside the Python packages, never started as a service --------
+fetch_prometheus() {
+    command -v prometheus >/dev/null 2>&1 || [ -x .venv/prometheus/usr/bin/prometheus ] && return
+    command -v apt-get >/dev/null 2>&1 || return
+    say "fetching Prometheus (19 MB)"
+    folder=$(mktemp -d)
+    (cd "$folder" && apt-get download -qq prometheus >/dev/null 2>&1 && dpkg -x prometheus_*.deb unpacked) &&
+        mkdir -p .venv/prometheus && cp -r "$folder"/unpacked/. .venv/prometheus/ ||
+        say "Prometheus could not be fetched; its tests will be skipped"
+    rm -rf "$folder"
+}
+
 # -- Python packages ---------------------------------------------------------------------------------------------
 python=
 for candidate in "${PYTHON:-python3}" python3.11 python3.12 python3.13; do
@@ -51,6 +63,7 @@ if [ ! -e "$stamp" ] || [ setup.sh -nt "$stamp" ] || [ setup.cfg -nt "$stamp" ];
     pip -e '.[test]'
     touch "$stamp"
 fi
+fetch_prometheus
 
 # -- Open vSwitch ------------------------------------------------------------------------------------------------
 answers() { ovs-vsctl --timeout=3 show >/dev/null 2>&1 && ovs-appctl --timeout=3 version >/dev/null 2>&1; }

@@ -101,7 +101,7 @@ def _of_jobs(controller: Controller) -> Iterator[Metric]:
     jobs = list(controller.jobs.values())
     objective = [((job.name, job.policy), job.assessment.objective_s) for job in jobs]
     bound = [((job.name, job.policy), job.assessment.lower_bound_s) for job in jobs]
-    labels = ("job", "policy")
+    labels = ("job_name", "policy")  # Prometheus has a label "job" of its own
     yield _gauge("job_objective_seconds", "Predicted time of the job's most loaded links.", objective, labels)
     yield _gauge("job_lower_bound_seconds", "What no placement can beat.", bound, labels)
     uses = [(job, use) for job in jobs if (use := controller.telemetry.jobs.get(job.number))]

@@ -231,5 +231,7 @@ def _syntax_error(error: Any, text: str, where: str) -> DocumentError:
     source = lines[mark.line] if mark.line < len(lines) else ""
     if "\t" in source[: len(source) - len(source.lstrip())]:
         return DocumentError([f"{where}:{mark.line + 1}: indented with a tab; YAML indents with spaces"])
+    if "nesting depth" in (error.problem or ""):  # PyYAML's own limit, from 6.0.4 on; it looks ahead of our events
+        return DocumentError([f"{where}:{mark.line + 1}: nested more than {MAX_DEPTH} deep; is it the right file?"])
     where_in = f" {context}" if context else ""
     return DocumentError([f"{where}:{mark.line + 1}: is no YAML: {error.problem}{where_in}"])

@@ -45,7 +45,7 @@ def test_every_metric_has_a_help_text_and_a_unit_in_its_name():
     assert all(family.documentation and name.startswith("ringlab_") for name, family in families.items())
     assert value(families["ringlab_port_transmit_bytes"], switch="leaf1", port="3", peer="spine1:1") == 505
     assert value(families["ringlab_port_utilisation_ratio"], link="leaf1-spine1") == 0.5
-    assert value(families["ringlab_job_bytes"], job='a"b', policy="pinned") == 99
+    assert value(families["ringlab_job_bytes"], job_name='a"b', policy="pinned") == 99
     assert value(families["ringlab_switch_detour_packets"], switch="leaf1") == 4
     assert value(families["ringlab_counters_age_seconds"], switch="leaf1") == 3.0
     assert value(families["ringlab_link_up"], link="leaf1-spine1") == 1
