@@ -47,8 +47,11 @@ RESIDENT_VERSIONS = range(1, 8)
 FLOW_VERSIONS = range(4, 128)
 """A flow's version v has two tags: 2v on its path, 2v + 1 on its backup."""
 
-DSCP_OF_PRIORITY = (None, 46)
-"""The mark of a job's packets by its priority: none for everybody's, 0; "expedited forwarding" (RFC 3246) for 1."""
+EXPEDITED = 46
+"""The mark "expedited forwarding" (RFC 3246), a DSCP."""
+
+DSCP_OF_PRIORITY = (None, EXPEDITED)
+"""The mark of a job's packets by its priority: none for everybody's, 0."""
 
 MAX_GROUP_PORT = 1023
 """Port numbers up to here fit into a group's number; a flow by a higher one is not protected."""

@@ -77,7 +77,7 @@ def _delay(interface: Interface, settings: Settings, before: Condition, after: C
     wanted = impairment(interface, Condition(delay_s=after.delay_s, jitter_s=after.jitter_s))
     handle = 10 if wanted == Impairment() else 11
     queue = replace(interface.shape, impairment=wanted, netem=True).queue(settings.mtu)
-    yield f"tc qdisc replace dev {interface.name} parent 1:1 handle {handle}: {queue}"
+    yield f"tc qdisc replace dev {interface.name} parent {interface.shape.leaf} handle {handle}: {queue}"
 
 
 def _loss(interface: Interface, before: Condition, after: Condition) -> Iterator[str]:

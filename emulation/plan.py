@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from controller.rules import EXPEDITED
 from emulation.delay import Impairment
 from emulation.errors import PlanError
 from emulation.parts import Part, Vxlan
@@ -65,6 +66,7 @@ class Settings:
     delays: str = "none"  # or who emulates them: "netem" (the kernel), "relay" (a process: emulation/delay_relay.py)
     offload: bool = True  # the datapath carries 64 KiB frames and unfinished checksums
     bfd: bool = False  # switches send each other BFD packets (RFC 5880), so that silent loss counts as a dead link
+    priority_queue: bool = False  # switches serve packets marked EXPEDITED first where a link is full
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +79,17 @@ class Shape:
     queue_bytes: int
     impairment: Impairment
     netem: bool  # the kernel does it
+    prioritised: bool = False  # packets marked EXPEDITED have a queue of their own, which is served first
 
     @property
     def delay_s(self) -> float:
         """What the kernel holds frames for."""
         return self.impairment.delay_s if self.netem else 0.0
+
+    @property
+    def leaf(self) -> str:
+        """The class that packets wait in that nothing is said about."""
+        return "1:2" if self.prioritised else "1:1"
 
     @property
     def htb(self) -> str:
@@ -246,7 +254,8 @@ class Plan:
         rate = round(link.rate_bps / settings.scale)
         burst, quantum = bucket(rate, settings.mtu)
         queue = max(settings.queue_bytes or QUEUE, 2 * OFFLOAD_FRAME)
-        return Shape(rate, burst, quantum, queue, self._impairment(link, port), settings.delays == "netem")
+        prioritised = settings.priority_queue and self.fabric.is_switch(port.node)  # which is where marks are put
+        return Shape(rate, burst, quantum, queue, self._impairment(link, port), settings.delays == "netem", prioritised)
 
     def _impairment(self, link: Link, port: Port) -> Impairment:
         """What is emulated of what the direction should do to frames."""
@@ -319,7 +328,20 @@ def tc_lines(interface: Interface, mtu: int) -> list[str]:
     """The shaping of one interface, a ``tc`` command a line without the leading ``tc``."""
     name, shape = interface.name, interface.shape
     return [
-        f"qdisc add dev {name} root handle 1: htb default 1",
+        f"qdisc add dev {name} root handle 1: htb default {shape.leaf.removeprefix('1:')}",
         f"class add dev {name} parent 1: classid 1:1 {shape.htb}",
-        f"qdisc add dev {name} parent 1:1 handle 10: {shape.queue(mtu)}",
+        *(_priority_lines(name, shape, mtu) if shape.prioritised else ()),
+        f"qdisc add dev {name} parent {shape.leaf} handle 10: {shape.queue(mtu)}",
+    ]
+
+
+def _priority_lines(name: str, shape: Shape, mtu: int) -> list[str]:
+    """Two classes that share the link's: marked packets borrow first, the others are sure of a hundredth."""
+    sizes = f"burst {shape.burst_bytes}b cburst {shape.burst_bytes}b quantum {shape.quantum_bytes}"
+    share = f"htb rate {max(shape.rate_bps // 100, 1000)}bit ceil {shape.rate_bps}bit {sizes}"
+    return [
+        f"class add dev {name} parent 1:1 classid 1:2 {share} prio 1",
+        f"class add dev {name} parent 1:1 classid 1:3 {share} prio 0",
+        f"qdisc add dev {name} parent 1:3 handle 13: {shape.queue(mtu)}",
+        f"filter add dev {name} parent 1: protocol ip pref 1 u32 match ip dsfield {EXPEDITED << 2:#x} 0xfc flowid 1:3",
     ]
