@@ -11,8 +11,8 @@ _NUMBERS = itertools.count(1)
 
 @pytest.fixture
 def address():
-    """An address of this machine that no other test, and no other test run, uses."""
-    return f"127.{1 + os.getpid() // 250 % 250}.{os.getpid() % 250}.{next(_NUMBERS)}"
+    """An address of this machine that no other test, and no other test run, uses; its second part has two digits."""
+    return f"127.{10 + os.getpid() // 250 % 90}.{os.getpid() % 250}.{next(_NUMBERS)}"
 
 
 @pytest.fixture
