@@ -4,13 +4,13 @@ Use:
     python benchmarks/placement.py             # about a minute
     python benchmarks/placement.py --json -
 
-What is compared. *Speed*: the time of ``pinned`` alone on a fabric
-whose tables of ports and links are made; the first run on a fabric makes them, and is told beside it.
-*Exhaustive*: on small random cases every choice of shortest ways is tried, and the best objective is the optimum.
-*LP bound*: on larger random cases flows may be split at will over their shortest ways (a linear program); no single-path placement can beat it, and few can
-reach it. *ECMP*: a hash that spreads well is as uneven as balls thrown into bins: chi-square over the spines, and the
-fullest spine's mean over 200 seeds against the exact expectation. *Failures*: on random fabrics with one to three dead
-links, the objective of ``pinned`` over that of ``ecmp`` on the same links, which must never be above 1.
+What is compared. *Speed*: the time of ``pinned`` alone on a fabric whose tables of ports and links are made; the first
+run on a fabric makes them, and is told beside it. *Exhaustive*: on small random cases every choice of shortest ways is
+tried, and the best objective is the optimum. *LP bound*: on larger random cases flows may be split at will over their
+shortest ways (a linear program); no single-path placement can beat it, and few can reach it. *ECMP*: a hash that
+spreads well is as uneven as balls thrown into bins: chi-square over the spines, and the fullest spine's mean over 200
+seeds against the exact expectation. *Failures*: on random fabrics with one to three dead links, the objective of
+``pinned`` over that of ``ecmp`` on the same links, which must never be above 1.
 """
 
 from __future__ import annotations
