@@ -1,6 +1,6 @@
-"""Allreduce that knows nothing of switches: schedules as data, proven, and run over TCP.
+"""Collectives that know nothing of switches: schedules as data, proven, and run over TCP.
 
-    from collectives import Communicator, build, verify_allreduce
+    from collectives import Communicator, build
 
 Names are imported when they are first used, so that a rank starts quickly.
 """
@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from collectives.algorithms import build, names
     from collectives.communicator import Communicator
     from collectives.job import demands
+    from collectives.operations import Operation
     from collectives.schedule import Op, Schedule, ScheduleError, Transfer
     from collectives.transport.errors import TransportError
-    from collectives.verify import verify_allreduce
 
 __all__ = [
     "Communicator",
     "Op",
+    "Operation",
     "Schedule",
     "ScheduleError",
     "Transfer",
@@ -28,12 +29,12 @@ __all__ = [
     "build",
     "demands",
     "names",
-    "verify_allreduce",
 ]
 
 _HOMES = {
     "Communicator": "communicator",
     "Op": "schedule",
+    "Operation": "operations",
     "Schedule": "schedule",
     "ScheduleError": "schedule",
     "Transfer": "schedule",
@@ -41,7 +42,6 @@ _HOMES = {
     "build": "algorithms",
     "demands": "job",
     "names": "algorithms",
-    "verify_allreduce": "verify",
 }
 
 

@@ -16,3 +16,11 @@ def chunk_bounds(count: int, num_chunks: int) -> NDArray[np.int64]:
     size, longer = divmod(count, num_chunks)
     at = np.arange(num_chunks + 1, dtype=np.int64)
     return at * size + np.minimum(at, longer)
+
+
+def chunk_sizes(block_sizes: NDArray[np.int64], num_chunks: int) -> NDArray[np.int64]:
+    """Elements of each chunk: every block cut as ``chunk_bounds`` cuts, part by part (``operations.py``)."""
+    part = np.arange(num_chunks // len(block_sizes), dtype=np.int64)[:, np.newaxis]
+    size, longer = np.divmod(block_sizes, len(part))
+    sizes: NDArray[np.int64] = (size + (part < longer)).reshape(-1)
+    return sizes

@@ -16,7 +16,7 @@ from topologies.spelling import did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one allreduce, for each rank: steps, bytes sent (as many are received), and bytes added to its own."""
+    """Of one allreduce, for its busiest rank: steps, bytes sent (as many are received), and bytes added to its own."""
 
     steps: int
     sent_bytes: float
@@ -33,13 +33,19 @@ def _ring(n: int, nbytes: float) -> Cost:
 
 
 def _halving_doubling(n: int, nbytes: float) -> Cost:
-    share = (n - 1) / n * nbytes
-    return Cost(2 * int(log2(n)), 2 * share, share)
+    p = 2 ** int(log2(n))
+    share = (p - 1) / p * nbytes
+    return _folded(n > p, Cost(2 * int(log2(p)), 2 * share, share), nbytes)
 
 
 def _recursive_doubling(n: int, nbytes: float) -> Cost:
     steps = int(log2(n))
-    return Cost(steps, steps * nbytes, steps * nbytes)
+    return _folded(n > 2**steps, Cost(steps, steps * nbytes, steps * nbytes), nbytes)
+
+
+def _folded(others: bool, core: Cost, nbytes: float) -> Cost:
+    """With a message into the power of two before, and one back after (``algorithms/powers.py``)."""
+    return Cost(core.steps + 2, core.sent_bytes + nbytes, core.added_bytes + nbytes) if others else core
 
 
 COSTS: Mapping[str, Callable[[int, float], Cost]] = {

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from collectives.chunks import chunk_bounds
+import numpy as np
+
 from collectives.schedule import Flow, Schedule
 from topologies.ports import connect_port, listen_port, slots
 from topologies.traffic import Demand, FlowKey
 
 
 def demands(schedule: Schedule, placement: Sequence[str], count: int, itemsize: int) -> list[Demand]:
-    """What an allreduce of ``count`` elements of ``itemsize`` bytes puts on the fabric: one Demand a connection.
+    """What the operation, ``count`` elements of ``itemsize`` bytes, puts on the fabric: one Demand a connection.
 
     ``placement[rank]`` is the rank's host; ranks of one host have slots in the order of ranks. The sender opens the
     connection, so its channel is in the source port. Flows within a host cross no fabric and are left out. The bytes
@@ -20,7 +21,7 @@ def demands(schedule: Schedule, placement: Sequence[str], count: int, itemsize: 
     """
     if len(placement) != schedule.num_ranks:
         raise ValueError(f"placement of {len(placement)} ranks for a schedule of {schedule.num_ranks}: one host a rank")
-    bounds = chunk_bounds(count, schedule.num_chunks) * itemsize
+    bounds = np.concatenate([[0], np.cumsum(schedule.chunk_sizes(count))]) * itemsize
     nbytes = bounds[schedule.chunk + schedule.count] - bounds[schedule.chunk]
     slot = slots(placement)
     return [

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from collectives.halves import widened
+from collectives.progress import Piece
 
 OPS: Mapping[str, np.ufunc] = {
     "sum": np.add,
@@ -15,33 +18,63 @@ OPS: Mapping[str, np.ufunc] = {
     "max": np.maximum,
     "avg": np.add,  # and divided at the end
 }
-"""How two contributions are combined, by nccl-tests' names. numpy widens float16 to float32 for each element."""
+"""How two contributions are combined, by nccl-tests' names."""
+
+Combine = Callable[..., Any]
+"""``combine(one, other, out=result)``."""
+
+
+def combiner(op: str, dtype: np.dtype[Any]) -> Combine:
+    """Of ``op`` on elements of ``dtype``; 16-bit floats are widened to 32 bits for the while."""
+    return widened(OPS[op], dtype) if dtype.itemsize == 2 and dtype.kind in "fV" else OPS[op]
 
 
 class Memory:
-    """Where a collective reads and writes; ``source`` is ``target`` in place. Both flat, contiguous, of one type."""
+    """Where a collective reads and writes: all flat, contiguous, of one type. In place, ``source`` is in ``target``."""
 
-    __slots__ = ("_combine", "_in", "_itemsize", "_out", "dtype", "source", "target")
+    __slots__ = ("_combine", "_homes", "_in", "_itemsize", "source", "views")
 
-    def __init__(self, source: NDArray[np.generic], target: NDArray[np.generic], combine: np.ufunc) -> None:
+    def __init__(
+        self,
+        source: NDArray[Any],
+        target: NDArray[Any],
+        combine: Combine,
+        scratch: NDArray[Any] | None = None,
+    ) -> None:
         self._in = source
-        self._out = target
+        self._homes = (target, target if scratch is None else scratch)
         self._combine = combine
         self._itemsize = target.itemsize
-        self.dtype = target.dtype
-        self.target = target.view(np.uint8).data
-        self.source = self.target if source is target else source.view(np.uint8).data
+        view = target.view(np.uint8).data
+        self.views = (view, view if scratch is None else scratch.view(np.uint8).data)
+        self.source = view if source is target else source.view(np.uint8).data
 
-    def combine(self, lo: int, hi: int, fresh: bool, arrived: NDArray[np.generic]) -> None:
-        """Combine the bytes ``lo`` to ``hi`` with as many elements that ``arrived``."""
-        first, last = lo // self._itemsize, hi // self._itemsize
-        kept = self._in if fresh else self._out
-        self._combine(kept[first:last], arrived[: last - first], out=self._out[first:last])
+    def copy(self, copies: tuple[tuple[int, int, int], ...]) -> None:
+        """What does not travel: bytes (first of the output, first of the input, how many)."""
+        target = self.views[0]
+        apart = self._homes[0].ctypes.data - self._in.ctypes.data
+        for to, come, size in copies:
+            if to + apart != come:  # else it is in place already
+                target[to : to + size] = self.source[come : come + size]
+
+    def combine(self, piece: Piece, lo: int, hi: int, arrived: NDArray[Any]) -> None:
+        """Combine the bytes ``lo`` to ``hi`` of the piece's home with as many elements that ``arrived``."""
+        itemsize = self._itemsize
+        first, last = lo // itemsize, hi // itemsize
+        out = self._homes[piece.home][first:last]
+        if piece.fresh:
+            shift = piece.shift // itemsize
+            kept = self._in[first + shift : last + shift]
+        else:
+            kept = out
+        self._combine(kept, arrived[: last - first], out=out)
 
 
 def divide(array: NDArray[Any], divisor: int) -> None:
     """In place; integers round towards zero."""
-    if array.dtype.kind == "f":
+    if array.dtype.kind == "V":
+        array[...] = (array.astype(np.float32) / np.float32(divisor)).astype(array.dtype)
+    elif array.dtype.kind == "f":
         np.divide(array, divisor, out=array)
     else:
         towards_zero = (array < 0) * array.dtype.type(divisor - 1)

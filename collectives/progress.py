@@ -12,9 +12,9 @@ from collectives.program import Lane, Part, Program
 
 
 class Piece:
-    """A part under way; positions are byte offsets in the buffer. Mutable: only ``reached`` changes."""
+    """A part under way; positions are byte offsets in its home. Mutable: only ``reached`` changes."""
 
-    __slots__ = ("after", "behind", "fresh", "hi", "lo", "reached", "reduce", "step")
+    __slots__ = ("after", "behind", "fresh", "hi", "home", "lo", "reached", "reduce", "shift", "step")
 
     def __init__(self, part: Part) -> None:
         self.step = part.step
@@ -22,6 +22,8 @@ class Piece:
         self.hi = part.hi
         self.reduce = part.reduce
         self.fresh = part.fresh
+        self.home = part.home
+        self.shift = part.shift
         self.reached = part.lo
         self.behind: tuple[Piece, ...] = ()
         self.after: tuple[Piece, ...] = ()
@@ -94,10 +96,11 @@ class Track:
 class Progress:
     """All the lanes of a program under way."""
 
-    __slots__ = ("program", "receives", "sends")
+    __slots__ = ("program", "receives", "sends", "watched")
 
     def __init__(self, program: Program, watch: StepWatch | None = None) -> None:
         self.program = program
+        self.watched = watch is not None and bool(watch.steps)
         pieces = [Piece(part) for part in program.parts]
         if watch:
             for index in (index for lane in program.sends for index in lane.parts):

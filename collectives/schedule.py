@@ -1,10 +1,10 @@
 """Who sends which chunk to whom at which step: the one description of a collective.
 
-Theory of operation. The buffer of every rank is cut into ``num_chunks`` nearly equal parts. A *transfer* moves
-``count`` neighbouring chunks from one rank to another, as one message, at a step, on a channel. A send reads its chunks
-as they stood before the step; what arrives is applied after it: copied over, or added to what is there. Nothing here
-knows of message sizes, hosts or sockets. The transfers are held as columns, so that a ring of 1024 ranks (2 million
-transfers) is built in a fraction of a second.
+Theory of operation. The data of an operation (``operations.py``) are cut into ``num_chunks`` chunks; an all_reduce's is
+one buffer that every rank has, in nearly equal parts. A *transfer* moves ``count`` neighbouring chunks from one rank to
+another, as one message, at a step, on a channel. A send reads its chunks as they stood before the step; what arrives is
+applied after it: copied over, or added to what is there. Nothing here knows of message sizes, hosts or sockets. The
+transfers are held as columns, so that a ring of 1024 ranks (2 million transfers) is built in a fraction of a second.
 
 A schedule is read in three ways: ``program(rank)`` for the sockets, ``flows()`` for the controller, and
 ``dependencies()`` for the simulator.
@@ -21,7 +21,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from collectives.chunks import chunk_sizes
 from collectives.hazards import Accesses, Dependencies, depend, hazards
+from collectives.operations import ALL_REDUCE, Operation
 
 Column = NDArray[np.int32]
 COLUMNS = ("step", "src", "dst", "chunk", "op", "channel", "count")
@@ -91,6 +93,7 @@ class Schedule:
     op: Column
     channel: Column
     count: Column
+    operation: Operation = ALL_REDUCE
 
     def __post_init__(self) -> None:
         _check(self)
@@ -100,13 +103,21 @@ class Schedule:
         """From columns that broadcast against each other, flattened; ``channel`` is 0 and ``count`` 1 if not given."""
         given = {"channel": 0, "count": 1, **columns}
         arrays = np.broadcast_arrays(*(np.asarray(given[name], dtype=np.int32) for name in COLUMNS))
-        return cls(num_ranks, num_chunks, *(np.ascontiguousarray(array).reshape(-1) for array in arrays))
+        return _made(num_ranks, num_chunks, [np.ascontiguousarray(array).reshape(-1) for array in arrays])
 
     @classmethod
     def from_transfers(cls, num_ranks: int, num_chunks: int, transfers: Iterable[Transfer]) -> Schedule:
         rows = [(t.step, t.src, t.dst, t.chunk, t.op, t.channel, t.count) for t in transfers]
         table = np.array(rows, dtype=np.int32).reshape(-1, len(COLUMNS))
-        return cls(num_ranks, num_chunks, *(np.ascontiguousarray(column) for column in table.T))
+        return _made(num_ranks, num_chunks, [np.ascontiguousarray(column) for column in table.T])
+
+    def doing(self, operation: Operation) -> Schedule:
+        """The same transfers, meant as ``operation``."""
+        return replace(self, operation=operation)
+
+    def chunk_sizes(self, count: int) -> NDArray[np.int64]:
+        """Elements of each chunk where the largest buffer of a rank has ``count``."""
+        return chunk_sizes(self.operation.block_sizes(self.num_ranks, count), self.num_chunks)
 
     def __len__(self) -> int:
         return len(self.step)
@@ -146,7 +157,7 @@ class Schedule:
     @cached_property
     def fingerprint(self) -> str:
         """The same on every rank that runs the same transfers, in hexadecimal."""
-        digest = hashlib.blake2b(f"{self.num_ranks} {self.num_chunks}".encode(), digest_size=8)
+        digest = hashlib.blake2b(f"{self.num_ranks} {self.num_chunks} {self.operation}".encode(), digest_size=8)
         for name in COLUMNS:
             digest.update(getattr(self, name).astype("<i4").tobytes())
         return digest.hexdigest()
@@ -186,6 +197,10 @@ class Schedule:
         """Each chunk cut into ``parts``; the pieces move together, as the chunk did."""
         size = np.int32(parts)
         return replace(self, num_chunks=self.num_chunks * parts, chunk=self.chunk * size, count=self.count * size)
+
+    def shifted(self, chunks: int, num_chunks: int) -> Schedule:
+        """The same on a stretch, from ``chunks`` on, of a buffer of ``num_chunks``."""
+        return replace(self, num_chunks=num_chunks, chunk=self.chunk + np.int32(chunks))
 
     def _must_share(self, verb: str, other: Schedule, chunks: int) -> None:
         if (self.num_ranks, chunks) != (other.num_ranks, other.num_chunks):
@@ -272,14 +287,19 @@ def union(*parts: Schedule) -> Schedule:
     return whole
 
 
+def _made(num_ranks: int, num_chunks: int, columns: list[Column], operation: Operation = ALL_REDUCE) -> Schedule:
+    step, src, dst, chunk, op, channel, count = columns
+    return Schedule(num_ranks, num_chunks, step, src, dst, chunk, op, channel, count, operation)
+
+
 def _joined(one: Schedule, other: Schedule) -> Schedule:
-    columns = (np.concatenate([getattr(one, name), getattr(other, name)]) for name in COLUMNS)
-    return Schedule(one.num_ranks, one.num_chunks, *columns)
+    columns = [np.concatenate([getattr(one, name), getattr(other, name)]) for name in COLUMNS]
+    return _made(one.num_ranks, one.num_chunks, columns, one.operation)
 
 
 def _picked(schedule: Schedule, rows: NDArray[np.int64]) -> Schedule:
-    columns = (getattr(schedule, name)[rows] for name in COLUMNS)
-    return Schedule(schedule.num_ranks, schedule.num_chunks, *columns)
+    columns = [getattr(schedule, name)[rows] for name in COLUMNS]
+    return _made(schedule.num_ranks, schedule.num_chunks, columns, schedule.operation)
 
 
 def _changes(keys: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -303,6 +323,11 @@ def _flows(schedule: Schedule, flow: NDArray[np.int64], step: Column, loads: NDA
 def _check(schedule: Schedule) -> None:
     if schedule.num_ranks < 1 or schedule.num_chunks < 1:
         raise ScheduleError(f"{schedule.num_ranks} ranks and {schedule.num_chunks} chunks: at least 1 of each")
+    blocks = schedule.operation.num_blocks(schedule.num_ranks)
+    if schedule.num_chunks % blocks:
+        raise ScheduleError(
+            f"{schedule.operation} has {blocks} blocks: {schedule.num_chunks} chunks can't be their parts"
+        )
     bad = (
         (np.minimum(schedule.src, schedule.dst) < 0)
         | (np.maximum(schedule.src, schedule.dst) >= schedule.num_ranks)

@@ -39,7 +39,8 @@ def command(
 ) -> None:
     """Show the schedule of an allreduce ALGORITHM: its steps, its bytes on the wire, its flows and its transfers.
 
-    Algorithms: ring, bidirectional-ring, halving-doubling, recursive-doubling.
+    Algorithms: ring, bidirectional-ring, halving-doubling, recursive-doubling, double-binary-tree, pairwise,
+    hierarchical, torus, rooted. `hierarchical:4` and `torus:4` say how many ranks are in a group or row.
     """
     schedule = _built(algorithm, ranks, channels)
     data = _data(schedule, algorithm, _nbytes(size))
@@ -78,10 +79,10 @@ def _nbytes(size: str) -> int:
 def _verdict(schedule: Schedule) -> str:
     """``ok``, or what the proof found."""
     from collectives.schedule import ScheduleError  # noqa: PLC0415 - likewise
-    from collectives.verify import verify_allreduce  # noqa: PLC0415 - likewise
+    from collectives.verify import verify  # noqa: PLC0415 - likewise
 
     try:
-        verify_allreduce(schedule)
+        verify(schedule)
     except ScheduleError as error:
         return str(error)
     return "ok"

@@ -240,7 +240,7 @@ def _hosts_hint(host: str, fabric: Fabric) -> str:
 
 
 def _check_algorithm(written: SpecFile, ranks: int, problems: Problems) -> None:
-    if written.algorithm not in algorithms.names():
+    if written.algorithm.partition(":")[0] not in algorithms.names():
         hint = did_you_mean(written.algorithm, algorithms.names())
         problems.add(("algorithm",), f"no algorithm {written.algorithm!r}; {hint}")
         return

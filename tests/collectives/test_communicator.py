@@ -155,7 +155,7 @@ def test_operations_are_counted_by_their_bytes(group, address):
         ready.barrier()
         return dict(ready.operations)
 
-    agreement = 2 * 3 * 8  # the first call of its kind: three int64 a rank
+    agreement = 2 * 8 * 8  # the first call of its kind: eight int64 a rank
     assert in_group(group, address, 2, count) == [{400: 3, agreement: 1, 1: 1}] * 2
 
 
@@ -261,7 +261,7 @@ def test_bad_arguments(address):
     ("array", "out", "op", "message"),
     [
         (np.ones(3), None, "median", "no operation 'median': there are sum"),
-        (np.ones(3, dtype=complex), None, "sum", "no all_reduce of complex128"),
+        (np.ones(3, dtype=complex), None, "sum", "no collective of complex128"),
         (np.ones(3, dtype=">f4"), None, "sum", "native byte order"),
         (np.ones((4, 4)).T[:2], None, "sum", "must be contiguous"),
         (np.ones(3), np.ones(4), "sum", "alike in type and shape"),

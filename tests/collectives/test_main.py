@@ -99,7 +99,7 @@ def test_the_in_place_half_can_be_left_out(start, address):
 def test_usage_errors(start):
     for words, message in [
         (["--ranks", "2", "-b", "2K", "-e", "1K"], "-b 2K is above -e 1K"),
-        (["--ranks", "3", "--algorithm", "recursive-doubling"], "needs a power of two of ranks, not 3"),
+        (["--ranks", "3", "--algorithm", "hierarchical:2"], "hierarchical:2 does not divide 3 ranks"),
     ]:
         process = start(*words)
         _, errors = process.communicate(timeout=30)

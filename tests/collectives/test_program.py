@@ -9,32 +9,40 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectives.algorithms import build, names
+from collectives.algorithms import OPERATIONS, build, names
 from collectives.chunks import chunk_bounds
 from collectives.job import demands
-from collectives.program import Program, compile_program
-from collectives.progress import Progress, Track
-from collectives.schedule import Op, Schedule, Transfer
+from collectives.operations import ALL, Operation
+from collectives.program import OUTPUT, Program, compile_program
+from collectives.progress import Piece, Progress, Track
+from collectives.schedule import Op, Schedule, ScheduleError, Transfer
+from collectives.verify import verify
 
 ITEMSIZE = 4
 
 
 class Rank:
-    """One rank: its program, its input and its output (the same array when in place)."""
+    """One rank: its program, its input, its output (the same array when in place) and its scratch."""
 
     def __init__(self, program: Program, data: np.ndarray, in_place: bool) -> None:
         self.rank = program.rank
         self.progress = Progress(program)
         self.input = data.copy()
-        self.output = self.input if in_place else np.full_like(data, -(10**6))
-        self.bytes = [memoryview(array.view(np.uint8)) for array in (self.output, self.input)]
+        self.output = self.input if in_place else np.full(program.output_bytes // ITEMSIZE, -(10**6), np.int32)
+        scratch = np.full(program.scratch_bytes // ITEMSIZE, -(10**7), np.int32)
+        self.bytes = [memoryview(array.view(np.uint8)) for array in (self.output, scratch, self.input)]
+        for to, come, size in program.copies:
+            self.bytes[OUTPUT][to : to + size] = self.bytes[-1][come : come + size]
+
+    def read(self, piece: Piece, lo: int, hi: int) -> memoryview:
+        return self.bytes[-1][lo + piece.shift : hi + piece.shift] if piece.fresh else self.bytes[piece.home][lo:hi]
 
     def send(self, track: Track, wire: deque[int], room: int) -> bool:
         piece = track.piece
         end = min(piece.limit(), piece.reached + room)
         if end <= piece.reached:
             return False
-        wire.extend(self.bytes[piece.fresh][piece.reached : end])
+        wire.extend(self.read(piece, piece.reached, end))
         finish(track, end)
         return True
 
@@ -48,9 +56,9 @@ class Rank:
         came = np.array([wire.popleft() for _ in range(size)], dtype=np.uint8)
         here = slice(piece.reached, piece.reached + size)
         if piece.reduce:
-            kept = np.frombuffer(self.bytes[piece.fresh][here], np.int32)
+            kept = np.frombuffer(self.read(piece, here.start, here.stop), np.int32)
             came = (kept + came.view(np.int32)).view(np.uint8)
-        self.bytes[False][here] = came.tobytes()
+        self.bytes[piece.home][here] = came.tobytes()
         finish(track, piece.reached + size)
         return True
 
@@ -65,6 +73,13 @@ def run(schedule: Schedule, inputs: np.ndarray, in_place: bool, rng: random.Rand
     """Every rank's output; lanes move in random order, by random amounts, over wires that hold ``capacity`` bytes."""
     count = inputs.shape[1]
     ranks = [Rank(program(schedule, rank, count), inputs[rank], in_place) for rank in range(schedule.num_ranks)]
+    work(ranks, rng, capacity)
+    for rank in ranks:
+        assert in_place or np.array_equal(rank.input, inputs[rank.rank])
+    return np.array([rank.output for rank in ranks])
+
+
+def work(ranks: list[Rank], rng: random.Random, capacity: int) -> None:
     wires = {}
     moves = []
     for rank in ranks:
@@ -85,20 +100,6 @@ def run(schedule: Schedule, inputs: np.ndarray, in_place: bool, rng: random.Rand
         assert moved, "deadlock"
         moves = [move for move in moves if move[1].piece is not None]
     assert not any(wires.values())
-    for rank in ranks:
-        if not in_place:
-            assert np.array_equal(rank.input, inputs[rank.rank])
-            written(schedule, rank, count)
-    return np.array([rank.output for rank in ranks])
-
-
-def written(schedule: Schedule, rank: Rank, count: int) -> None:
-    """Where a rank never receives, its output is never written: the caller's input is the result there."""
-    bounds = chunk_bounds(count, schedule.num_chunks)
-    touched = {c for t in schedule.transfers() if t.dst == rank.rank for c in t.chunks}
-    for chunk in set(range(schedule.num_chunks)) - touched:
-        here = slice(bounds[chunk], bounds[chunk + 1])
-        rank.output[here] = rank.input[here]
 
 
 @cache
@@ -150,6 +151,49 @@ def test_any_schedule_runs_as_it_reads(schedule, count, seed, in_place):
     rng = random.Random(seed)
     capacity = rng.choice((ITEMSIZE, 16, 10**9))
     assert np.array_equal(run(schedule, inputs, in_place, rng, capacity), by_steps(schedule, inputs))
+
+
+MADE = [(operation, name) for operation, makers in OPERATIONS.items() for name in makers]
+
+
+@pytest.mark.parametrize(("operation", "name"), MADE)
+@pytest.mark.parametrize("num_ranks", [1, 2, 3, 4, 6, 8])
+def test_every_operation_does_what_it_says(operation, name, num_ranks):
+    """Whatever the order in which lanes move: every rank ends with its blocks, and keeps its input."""
+    try:
+        schedule = build(name, num_ranks, 1 + num_ranks % 2, operation=operation, root=num_ranks // 2)
+    except ScheduleError:
+        pytest.skip("needs a power of two")
+    start, end = schedule.operation.ends(num_ranks)
+    for count in (0, 3, 50):
+        sizes = schedule.operation.block_sizes(num_ranks, count)
+        blocks = [np.split(row, np.cumsum(sizes)[:-1]) for row in inputs_of(num_ranks, int(sizes.sum()), count)]
+        inputs = [joined(blocks[r][b] for b in range(len(sizes)) if start[b] in (ALL, r)) for r in range(num_ranks)]
+        programs = [compile_program(schedule, rank, count, ITEMSIZE) for rank in range(num_ranks)]
+        ranks = [Rank(made, mine, in_place=False) for made, mine in zip(programs, inputs, strict=True)]
+        work(ranks, random.Random(count), capacity=24)
+        for rank in ranks:
+            wanted = [b for b in range(len(sizes)) if end[b] in (ALL, rank.rank)]
+            results = [sum(row[b] for row in blocks) if start[b] == ALL else blocks[start[b]][b] for b in wanted]
+            assert np.array_equal(rank.output, joined(results))
+            assert np.array_equal(rank.input, inputs[rank.rank])
+
+
+def joined(parts) -> np.ndarray:
+    return np.concatenate([np.empty(0, np.int32), *parts])
+
+
+def test_a_ring_needs_scratch_for_two_chunks():
+    compiled = compile_program(build("ring", 8, operation="reduce_scatter"), 3, 8000, 4)
+    assert (compiled.input_bytes, compiled.output_bytes, compiled.scratch_bytes) == (32000, 4000, 8000)
+
+
+def test_nobody_sends_what_it_does_not_hold():
+    wrong = Schedule.from_transfers(2, 1, [Transfer(0, 1, 0, 0, Op.COPY)]).doing(Operation("broadcast"))
+    with pytest.raises(ScheduleError, match="chunk 0 is sent at step 0 by a rank that does not hold it"):
+        compile_program(wrong, 1, 4, 4)
+    with pytest.raises(ScheduleError, match="rank 1 chunk 0: sent at step 0, and holds nothing"):
+        verify(wrong)
 
 
 SIZES = [(name, n) for name in names() for n in (1, 2, 3, 4, 5, 8) if "ring" in name or n in (1, 2, 4, 8)]

@@ -5,7 +5,7 @@ import pytest
 
 from collectives.algorithms import build, names
 from collectives.schedule import Op, Schedule, ScheduleError, Transfer
-from collectives.verify import verify_allreduce
+from collectives.verify import verify
 
 
 def mutants(transfers, num_chunks):
@@ -50,7 +50,7 @@ def test_every_mutant_is_caught_or_is_an_allreduce_all_the_same(name):
         for label, transfers in mutants(list(schedule.transfers()), schedule.num_chunks):
             fine = really_sums(num_ranks, schedule.num_chunks, transfers)
             try:
-                verify_allreduce(Schedule.from_transfers(num_ranks, schedule.num_chunks, transfers))
+                verify(Schedule.from_transfers(num_ranks, schedule.num_chunks, transfers))
             except ScheduleError:
                 assert not fine, f"{num_ranks} ranks, {label}: refused, but it is an allreduce"
                 caught += 1
@@ -66,7 +66,7 @@ def ring_of_three():
 
 def refused(transfers, chunks=3):
     with pytest.raises(ScheduleError) as error:
-        verify_allreduce(Schedule.from_transfers(3, chunks, transfers))
+        verify(Schedule.from_transfers(3, chunks, transfers))
     return str(error.value)
 
 
@@ -86,10 +86,10 @@ def test_two_writes_in_a_step_are_named():
 
 def test_chunks_are_proven_block_by_block(monkeypatch):
     monkeypatch.setattr("collectives.verify.CELLS", 100)
-    verify_allreduce(build("ring", 7))
+    verify(build("ring", 7))
     with pytest.raises(ScheduleError, match="rank 2 chunk 6"):
         good = build("ring", 7)
-        verify_allreduce(
+        verify(
             Schedule.from_transfers(7, 7, [t for t in good.transfers() if (t.dst, t.chunk, t.op) != (2, 6, Op.COPY)])
         )
 
@@ -97,4 +97,4 @@ def test_chunks_are_proven_block_by_block(monkeypatch):
 def test_counts_do_not_overflow():
     doubling = [Transfer(step, step % 2, 1 - step % 2, 0, Op.REDUCE) for step in range(200)]
     with pytest.raises(ScheduleError, match="more than once"):
-        verify_allreduce(Schedule.from_transfers(2, 1, doubling))
+        verify(Schedule.from_transfers(2, 1, doubling))

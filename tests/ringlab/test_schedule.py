@@ -63,7 +63,7 @@ def test_a_schedule_that_is_no_allreduce_is_a_failed_check(capsys, monkeypatch):
     ("words", "said"),
     [
         (["rng"], "no algorithm 'rng': did you mean 'ring'?"),
-        (["halving-doubling", "-n", "6"], "halving-doubling needs a power of two of ranks, not 6"),
+        (["hierarchical:4", "-n", "6"], "hierarchical:4 does not divide 6 ranks: one of 1, 2, 3, 6"),
         (["ring", "--size", "3X"], "--size: '3X' is no size"),
         (["ring", "--size", "7"], "--size: 7 bytes are no whole number of floats; write a multiple of 4"),
         (["ring", "-n", "1"], "1 is not in the range"),

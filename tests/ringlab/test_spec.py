@@ -247,7 +247,7 @@ BAD = {
     # collective
     "unknown collective": ("algorithm", "collective: all_gather\nalgorithm", "demo.yaml:4: collective: no 'all_gather'; there are all_reduce"),
     "unknown algorithm": ("algorithm: ring", "algorithm: rings", "demo.yaml:4: algorithm: no algorithm 'rings'; did you mean 'ring'?"),
-    "six ranks": ("algorithm: ring", "algorithm: halving-doubling\nranks: 6", "demo.yaml:4: algorithm: halving-doubling needs a power of two of ranks, not 6"),
+    "six ranks": ("algorithm: ring", "algorithm: hierarchical:4\nranks: 6", "demo.yaml:4: algorithm: hierarchical:4 does not divide 6 ranks"),
     "channels 0": ("algorithm", "channels: 0\nalgorithm", "demo.yaml:4: channels: 0 is out of range; write at least 1"),
     "channels 65": ("algorithm", "channels: 65\nalgorithm", "demo.yaml:4: channels: 65 is out of range; write at most 64"),
     "channels of two rings": ("algorithm: ring", "channels: 33\nalgorithm: bidirectional-ring", "demo.yaml:4: channels: 33 channels of bidirectional-ring: from 1 to 32"),
