@@ -1,22 +1,27 @@
-"""``python -m collectives``: one rank of an all_reduce benchmark, or all of them on this machine (``--ranks``)."""
+"""``python -m collectives``: one rank of a collective benchmark, or all of them on this machine (``--ranks``)."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy would start threads that an all_reduce never uses
 
-from collectives.communicator import Communicator
+from collectives import algorithms
+from collectives.communicator import AUTO, Communicator
+from collectives.metrics import format_size
+from collectives.operations import Operation
 from collectives.perf import measure, table
+from collectives.perf.formats import FORMS
 from collectives.perf.local import run_local
 from collectives.perf.options import Options, UsageError, parse
+from collectives.perf.percentiles import stragglers
 from collectives.perf.record import record
-from collectives.perf.rows import Row, total_wrong
+from collectives.perf.rows import Device, Row, total_wrong
 from collectives.perf.step_reports import StepReports
 from collectives.transport.errors import TransportError
 
@@ -43,18 +48,23 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _dispatch(words: Sequence[str]) -> int:
     options = parse(words)
+    least_busbw = _least_busbw()
     if options.rank is not None:
-        return _run(options, options.rank, words)
+        return _run(options, options.rank, words, least_busbw)
     _communicator(options, 0)  # a bad schedule is one error here instead of one a rank
     return run_local(words, options.peers)
 
 
 def _communicator(options: Options, rank: int, reports: StepReports | None = None) -> Communicator:
     try:
+        for operation, name in options.algorithms().items():
+            if name != AUTO:
+                algorithms.build(name, len(options.peers), options.channels, operation=Operation(operation))
         return Communicator(
             rank,
             options.peers,
-            algorithm=options.algorithm,
+            algorithm="recursive-doubling" if options.algorithms() else options.algorithm,
+            algorithms=options.algorithms(),
             channels=options.channels,
             token=options.token,
             settings=options.settings(),
@@ -66,36 +76,96 @@ def _communicator(options: Options, rank: int, reports: StepReports | None = Non
         raise UsageError(str(error)) from None
 
 
-def _run(options: Options, rank: int, words: Sequence[str]) -> int:
+class _Printer:
+    """Rank 0's words, in the form that was asked for; other ranks keep quiet."""
+
+    def __init__(self, options: Options, rank: int) -> None:
+        self._options = options
+        self._quiet = rank != 0
+        self._form = FORMS.get(options.form)
+
+    def comment(self, lines: Iterable[str]) -> None:
+        """What only nccl-tests' own form says."""
+        if self._options.form == "nccl":
+            self._say(lines)
+
+    def head(self, devices: Sequence[Device]) -> None:
+        if self._form:
+            self._say(self._form.head(self._options.kind))
+        self.comment(table.head(self._options, devices))
+
+    def row(self, row: Row) -> None:
+        if self._form:
+            self._say(self._form.lines(row))
+        self.comment([table.line(row, self._options)])
+
+    def record(self, text: str) -> None:
+        if self._options.form == "json":
+            self._say([text])
+
+    def _say(self, lines: Iterable[str]) -> None:
+        for line in () if self._quiet else lines:
+            print(line, flush=True)
+
+
+def _run(options: Options, rank: int, words: Sequence[str], least_busbw: float | None) -> int:
     """One rank; rank 0 prints, each line as soon as it is known."""
-    say = _print if rank == 0 else _keep_quiet
+    printer = _Printer(options, rank)
     started = _now()
     json_file = _reserve(options.json_path) if options.json_path and rank == 0 else None
     try:
         if json_file:
-            say(f"# Writing JSON output to {json_file}")
+            printer.comment([f"# Writing JSON output to {json_file}"])
         found: list[Row] = []
         reports = None
         if options.report_fd is not None:
             reports = StepReports(rank, options.report_steps, options.report_fd)
         with _communicator(options, rank, reports) as communicator:
             devices = measure.devices(communicator, options.device_name)
-            for text in table.head(options, devices):
-                say(text)
+            printer.head(devices)
             for row in measure.rows(communicator, options, reports):
-                say(table.line(row))
+                printer.row(row)
                 found.append(row)
-        for text in table.foot(found):
-            say(text)
+            explained = list(_explained(communicator, options))
+        printer.comment([*table.foot(found, options, least_busbw), *explained, *_waited(found, devices, options)])
     except BaseException:
         if json_file:
             json_file.unlink()
         raise
+    text = record(options, words, devices, found, (started, _now()), operations=communicator.operations)
     if json_file:
-        times = started, _now()
-        text = record(options, words, devices, found, times, operations=communicator.operations)
         json_file.write_text(text + "\n")
-    return WRONG if total_wrong(found) else OK
+    printer.record(text)
+    slow = least_busbw is not None and not table.enough(found, least_busbw)
+    return WRONG if total_wrong(found) or slow else OK
+
+
+def _least_busbw() -> float | None:
+    """What nccl-tests' environment variable asks of the average, GB/s."""
+    word = os.environ.get("NCCL_TESTS_MIN_BW")
+    if word is None:
+        return None
+    try:
+        return float(word)
+    except ValueError:
+        raise UsageError(f"NCCL_TESTS_MIN_BW={word}: GB/s, as a number") from None
+
+
+def _explained(communicator: Communicator, options: Options) -> Iterator[str]:
+    """What each algorithm would cost, a line a size."""
+    for size in options.sizes if options.explain else ():
+        yield f"# {format_size(size)}: {communicator.choice(options.kind.operation, size).explain()}"
+
+
+def _waited(rows: Sequence[Row], devices: Sequence[Device], options: Options) -> Iterator[str]:
+    """Which ranks the others waited for, a line a size."""
+    for row in rows if options.stragglers else ():
+        found = [one for one in stragglers(row.out_of_place.times_us) if one.last_share > 0]
+        told = [
+            f"rank {one.rank} ({devices[one.rank].host}) last in {one.last_share:.0%}, waited {one.waited_us:.1f} us"
+            for one in found[:3]
+        ]
+        yield f"# {row.nbytes} B {row.dtype}: " + ("; ".join(told) or "no rank came clearly last")
 
 
 def _reserve(path: str) -> Path:
@@ -111,14 +181,6 @@ def _reserve(path: str) -> Path:
             raise UsageError(f"-J {candidate}: {error.strerror}") from None
         else:
             return candidate
-
-
-def _print(text: str) -> None:
-    print(text, flush=True)
-
-
-def _keep_quiet(text: str) -> None:
-    pass
 
 
 def _fail(code: int, message: str) -> int:

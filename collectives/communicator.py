@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -342,6 +343,22 @@ class Communicator:
         """What ``auto`` takes for a message of ``nbytes``, and what the others would cost."""
         return choose(Operation(operation), self.num_ranks, nbytes, self._network)
 
+    def collective(self, operation: Operation, count: int, source: Array, target: Array, op: str = "sum") -> Array:
+        """Any operation: ``source`` holds the blocks that start here, ``target``, returned, those that end here.
+
+        Both flat; ``count`` is the elements of the largest buffer of any rank. They may share memory where what a
+        rank keeps stays in its place.
+        """
+        _check(source, source, op)
+        _check(target, target)
+        if (source.size, target.size) != (lengths := _lengths(operation, self.num_ranks, self.rank, count)):
+            raise ValueError(
+                f"{operation} of {count} elements: rank {self.rank} puts in {lengths[0]} and gets out {lengths[1]}, "
+                f"not {source.size} and {target.size}"
+            )
+        self._run(_Call(operation, count, source.dtype, op if operation.reduces else "sum"), source, target)
+        return target
+
     def barrier(self) -> None:
         """Return when every rank has called it."""
         self._meet(leaving=False)
@@ -419,7 +436,7 @@ class Communicator:
         if name == AUTO:
             nbytes = call.count * call.dtype.itemsize
             name = choose(call.operation, self.num_ranks, nbytes, self._network).algorithm
-        elif call.operation is ALL_REDUCE:
+        elif call.operation == ALL_REDUCE:
             return self.schedule
         key = call.operation, name
         if key not in self._schedules:
@@ -468,6 +485,11 @@ class _Ready(NamedTuple):
     combine: Combine
     scratch_bytes: int
     counted: bool
+
+
+@lru_cache(KEPT)
+def _lengths(operation: Operation, num_ranks: int, rank: int, count: int) -> tuple[int, int]:
+    return operation.lengths(num_ranks, rank, count)
 
 
 def _mean_of_two(one: Array, other: Array, *, out: Array) -> None:

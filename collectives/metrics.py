@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 _SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([KMG]?)(?:I?B)?", re.IGNORECASE)
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -17,6 +20,13 @@ class Dtype:
     name: str
     numpy_name: str
     itemsize: int
+
+    @property
+    def numpy(self) -> np.dtype[Any]:
+        """The type as numpy has it; ml_dtypes brings bfloat16."""
+        if self.numpy_name == "bfloat16":
+            import ml_dtypes  # noqa: F401, PLC0415 - it registers the name; only who uses it waits for it
+        return np.dtype(self.numpy_name)
 
 
 DTYPES: Mapping[str, Dtype] = {
@@ -31,9 +41,10 @@ DTYPES: Mapping[str, Dtype] = {
         Dtype("half", "float16", 2),
         Dtype("float", "float32", 4),
         Dtype("double", "float64", 8),
+        Dtype("bfloat16", "bfloat16", 2),
     )
 }
-"""nccl-tests' types that numpy has (bfloat16 and the 8-bit floats it has not)."""
+"""nccl-tests' types, without its 8-bit floats."""
 
 
 def busbw_factor(collective: str, num_ranks: int) -> float:

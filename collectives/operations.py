@@ -104,5 +104,11 @@ class Operation:
             return np.tile(np.diff(chunk_bounds(count, num_ranks)), num_ranks)
         return np.diff(chunk_bounds(count, blocks))
 
+    def lengths(self, num_ranks: int, rank: int, count: int) -> tuple[int, int]:
+        """Elements that ``rank`` puts in, and gets out, where the largest buffer of a rank has ``count``."""
+        sizes = self.block_sizes(num_ranks, count)
+        put, got = (int(sizes[(ends == ALL) | (ends == rank)].sum()) for ends in self.ends(num_ranks))
+        return put, got
+
 
 ALL_REDUCE = Operation("all_reduce")

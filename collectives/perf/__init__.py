@@ -1,1 +1,1 @@
-"""``python -m collectives``: the all_reduce benchmark, with nccl-tests' flags, table and JSON file."""
+"""``python -m collectives``: the benchmarks of nccl-tests, with its flags, tables and JSON file."""

@@ -1,23 +1,26 @@
 """Data whose reduction is exact in every type and in every order, so that ``#wrong`` needs no tolerance. Pure.
 
 Every rank can make every rank's data: patterns of small integers from one seed, repeated. The period is a prime, so
-that a chunk in the wrong place does not look right.
+that a chunk in the wrong place does not look right. What a rank must get out follows from the ends of the operation's
+blocks: each is a stretch of the pattern of the rank where it starts, or of the combined one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from collectives.memory import OPS, divide
+from collectives.operations import ALL, Operation
 
 PERIOD = 4093
 BLOCK = 64
 """Periods compared at a time."""
 
-_EXACT = {"float16": 2048, "int8": 127, "uint8": 255}
+_EXACT = {"float16": 2048, "bfloat16": 256, "int8": 127, "uint8": 255}
 """The largest integer up to which all are exact; other types reach farther than sums of 2**15 ones."""
 
 
@@ -65,3 +68,40 @@ def count_wrong(buffer: NDArray[Any], pattern: NDArray[Any]) -> int:
         wrong += int(np.count_nonzero(block[:whole].reshape(-1, PERIOD) != pattern))
         wrong += int(np.count_nonzero(block[whole:] != pattern[: len(block) - whole]))
     return wrong
+
+
+class Expected:
+    """What one rank must find in its output: a stretch of a pattern for each block that ends there.
+
+    ``count`` is the elements of the largest buffer of a rank; contributions of shape (ranks, PERIOD).
+    """
+
+    def __init__(
+        self, operation: Operation, op: str, dtype: np.dtype[Any], num_ranks: int, rank: int, count: int
+    ) -> None:
+        parts = contributions(op, dtype, num_ranks)
+        combined = expected(op, dtype, num_ranks)
+        self._stretches = [
+            (lo, hi, np.roll(combined if start == ALL else parts[start], -phase))
+            for lo, hi, start, phase in _stretches(operation, num_ranks, rank, count)
+        ]
+
+    def spoil(self, buffer: NDArray[Any]) -> None:
+        """No element is right afterwards."""
+        for lo, hi, pattern in self._stretches:
+            spoil(buffer[lo:hi], pattern)
+
+    def count_wrong(self, buffer: NDArray[Any]) -> int:
+        return sum(count_wrong(buffer[lo:hi], pattern) for lo, hi, pattern in self._stretches)
+
+
+def _stretches(operation: Operation, num_ranks: int, rank: int, count: int) -> Iterator[tuple[int, int, int, int]]:
+    """First and last element in the output, where the block starts, and its place in the input there."""
+    starts, ends = operation.ends(num_ranks)
+    sizes = operation.block_sizes(num_ranks, count)
+    lo = 0
+    for block in np.flatnonzero((ends == ALL) | (ends == rank)).tolist():
+        start, size = int(starts[block]), int(sizes[block])
+        phase = int(sizes[:block][(starts[:block] == start)].sum())
+        yield lo, lo + size, start, phase
+        lo += size

@@ -11,14 +11,32 @@ from zlib import crc32
 from collectives import algorithms
 from collectives.memory import OPS
 from collectives.metrics import DTYPES, format_size, parse_size
+from collectives.perf.kinds import KINDS, Kind, kind_of
 from topologies.spelling import did_you_mean
 
 EXAMPLES = """examples:
   python -m collectives --ranks 4 -b 8 -e 1M -f 2             four ranks on this machine, over 127.0.0.1
   python -m collectives --rank 0 --peers 10.0.0.1,10.0.0.2    rank 0 of two; start the other with --rank 1
   python -m collectives --ranks 2 --sizes 1M,16M -J out.json  just these sizes; times of every rank in a file
+  python -m collectives all_to_all --ranks 4 --format csv     another operation, another form
 exit codes: 0 ok, 1 wrong values, 2 usage, 4 the ranks could not finish together
 """
+
+
+FORMATS = ("nccl", "csv", "json", "osu", "param")
+
+_ELSEWHERE = (
+    ("-t", "--nthreads", 1, "a rank is a process of one thread: give --ranks"),
+    ("-g", "--ngpus", 1, "a rank is a process without a GPU: give --ranks"),
+    ("-G", "--cudagraph", 0, "there are no CUDA graphs on a CPU"),
+    ("-M", "--memory", 0, "there is no GPU memory to report"),
+    ("-u", "--unalign", 0, "buffers are aligned as numpy aligns them"),
+    ("-R", "--local_register", 0, "TCP registers no buffers"),
+    ("-x", "--cta_policy", 0, "there are no CTAs on a CPU"),
+    ("-p", "--parallel_init", 0, "ranks always start side by side"),
+    ("-y", "--stream_null", 0, "there are no CUDA streams on a CPU"),
+)
+"""nccl-tests' flags that mean nothing here: taken at the value that changes nothing."""
 
 
 class UsageError(ValueError):
@@ -53,6 +71,29 @@ class Options:
     check_timed: bool = False
     report_steps: tuple[tuple[int, int], ...] = ()
     report_fd: int | None = None
+    kind: Kind = KINDS["all_reduce"]
+    agg_iters: int = 1
+    run_cycles: int = 1
+    blocking: int = 0
+    cpu_time: bool = False
+    timestamps: bool = False
+    per_iter: bool = False
+    per_iter_skip: int = 0
+    root: int | None = 0
+    form: str = "nccl"
+    stragglers: bool = False
+    explain: bool = False
+
+    def roots(self, num_ranks: int) -> Sequence[int]:
+        """Those that are run one after another: -1 for an operation without."""
+        if not self.kind.rooted:
+            return (-1,)
+        return range(num_ranks) if self.root is None else (self.root,)
+
+    def algorithms(self) -> Mapping[str, str]:
+        """Chosen for operations other than all_reduce."""
+        own = self.kind.operation != "all_reduce"
+        return {self.kind.operation: self.algorithm} if own else {}
 
     def settings(self) -> Mapping[str, str]:
         """What all ranks must have in common, beside the schedule."""
@@ -69,6 +110,8 @@ class Options:
             "average": str(self.average),
             "in place": "yes" if self.in_place else "no",
             "timed checks": "yes" if self.check_timed else "no",
+            "collective": f"{self.kind.name} of root {'all' if self.root is None else self.root}, {self.algorithm}",
+            "repeats": f"{self.agg_iters} x {self.run_cycles}, -z {self.blocking}",
         }
 
 
@@ -80,6 +123,7 @@ class _Parser(argparse.ArgumentParser):
 def parse(words: Sequence[str]) -> Options:
     """UsageError for a command line that can't be. ``--help`` prints and exits."""
     given = _parser().parse_args(words)
+    kind = _kind(given.operation)
     low, high = (parse_size_of(flag, text) for flag, text in (("-b", given.minbytes), ("-e", given.maxbytes)))
     step = parse_size_of("-i", given.stepbytes)
     if given.sizes is None:
@@ -89,13 +133,23 @@ def parse(words: Sequence[str]) -> Options:
         low, high = min(sizes), max(sizes)
     rank, peers = _peers(given)
     _positive("-n", given.iters)
-    for flag, value in (("-w", given.warmup_iters), ("-c", given.check)):
+    _positive("-m", given.agg_iters)
+    _only_here(given)
+    for flag, value in (
+        ("-w", given.warmup_iters),
+        ("-c", given.check),
+        ("-N", given.run_cycles),
+        ("-K", given.per_iter_skip),
+    ):
         if value < 0:
             raise UsageError(f"{flag} {value}: 0 or more")
     if bool(given.report_steps) != (given.report_fd is not None):
         raise UsageError("--report-steps and --report-fd: give both or neither")
     if given.timeout <= 0 or given.rendezvous_timeout <= 0:
         raise UsageError("--timeout and --rendezvous-timeout: seconds, more than 0")
+    if given.per_iter_skip >= given.iters:
+        raise UsageError(f"-K {given.per_iter_skip}: fewer than the {given.iters} iterations (-n)")
+    root = _root(given.root, len(peers))
     return Options(
         rank=rank,
         peers=peers,
@@ -107,11 +161,11 @@ def parse(words: Sequence[str]) -> Options:
         iters=given.iters,
         warmup_iters=given.warmup_iters,
         checks=given.check,
-        ops=_choice("-o", given.op, tuple(OPS)),
+        ops=_choice("-o", given.op, tuple(OPS)) if kind.redop else ("sum",),
         dtypes=_choice("-d", given.datatype, tuple(DTYPES)),
         average=given.average,
         json_path=given.output_file,
-        algorithm=given.algorithm,
+        algorithm=given.algorithm or ("ring" if kind.operation == "all_reduce" else "auto"),
         channels=given.channels,
         timeout_s=given.timeout,
         rendezvous_timeout_s=given.rendezvous_timeout,
@@ -121,17 +175,30 @@ def parse(words: Sequence[str]) -> Options:
         check_timed=given.check_timed,
         report_steps=_step_pairs(given.report_steps),
         report_fd=given.report_fd,
+        kind=kind,
+        agg_iters=given.agg_iters,
+        run_cycles=given.run_cycles,
+        blocking=given.blocking,
+        cpu_time=bool(given.report_cputime),
+        timestamps=bool(given.report_timestamps),
+        per_iter=bool(given.per_iter_timing),
+        per_iter_skip=given.per_iter_skip,
+        root=root,
+        form=given.format,
+        stragglers=given.stragglers,
+        explain=given.explain,
     )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m collectives",
-        description="Times all_reduce between ranks over TCP; prints the table of nccl-tests.",
+        description="Times a collective operation between ranks over TCP; prints the table of nccl-tests.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    parser.add_argument("operation", nargs="?", default="all_reduce", help=f"{', '.join(KINDS)} (%(default)s)")
     who = parser.add_argument_group("who takes part")
     who.add_argument("--rank", type=int, help="this process's rank; needs --peers")
     who.add_argument(
@@ -154,11 +221,28 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument(
         "-a", "--average", type=int, default=1, choices=range(4), help="time is 0 rank 0's, 1 mean, 2 min, 3 max (1)"
     )
+    what.add_argument("-r", "--root", default="0", metavar="RANK", help="root, or all (%(default)s)")
+    what.add_argument("-m", "--agg_iters", type=int, default=1, help="operations in an iteration (%(default)s)")
+    what.add_argument("-N", "--run_cycles", type=int, default=1, help="times all sizes are run; 0: for ever (1)")
+    what.add_argument(
+        "-z", "--blocking", type=int, default=0, choices=range(4), help="1: barrier after each, timed; 3: untimed (0)"
+    )
+    for short, long, told in (
+        ("-C", "--report_cputime", "processor time in place of time"),
+        ("-S", "--report_timestamps", "when each row was done"),
+        ("-I", "--per_iter_timing", "columns of the single iterations"),
+    ):
+        what.add_argument(short, long, type=int, default=0, choices=(0, 1), help=f"{told} (%(default)s)")
+    what.add_argument("-K", "--per_iter_skip", type=int, default=0, help="iterations they leave out (%(default)s)")
+    for short, long, value, _ in _ELSEWHERE:
+        what.add_argument(short, long, type=int, default=value, help=argparse.SUPPRESS)
     what.add_argument("-J", "--output_file", metavar="FILE", help="write the results as JSON too")
     how = parser.add_argument_group("how")
-    how.add_argument("--algorithm", default="ring", help=f"{', '.join(algorithms.names())} (%(default)s)")
+    how.add_argument(
+        "--algorithm", help=f"all_reduce: auto, {', '.join(algorithms.names())} (ring; of other operations auto)"
+    )
     how.add_argument("--channels", type=int, default=1, help="copies of it beside each other (%(default)s)")
-    how.add_argument("--timeout", type=float, default=10.0, help="seconds without progress (%(default)g)")
+    how.add_argument("-T", "--timeout", type=float, default=10.0, help="seconds without progress (%(default)g)")
     how.add_argument("--rendezvous-timeout", type=float, default=30.0, help="seconds to find all ranks (%(default)g)")
     how.add_argument("--no-in-place", dest="in_place", action="store_false", help="leave the in-place half out")
     how.add_argument("--check-timed", action="store_true", help="check the result of every timed iteration too")
@@ -168,6 +252,9 @@ def _parser() -> argparse.ArgumentParser:
         help="tell when these steps (from 0) of timed operations (from 1) begin",
     )
     how.add_argument("--report-fd", type=int, metavar="FD", help="where to: an open pipe, a line 'RANK OP STEP' each")
+    how.add_argument("--format", default="nccl", choices=FORMATS, help="of what is printed (%(default)s)")
+    how.add_argument("--stragglers", action="store_true", help="also say which ranks the others waited for")
+    how.add_argument("--explain", action="store_true", help="also say what each algorithm would cost")
     how.add_argument("--device-name", default="numpy/TCP", help="what the device lines say (%(default)s)")
     return parser
 
@@ -225,3 +312,26 @@ def _choice(flag: str, word: str, known: tuple[str, ...]) -> tuple[str, ...]:
     if word not in known:
         raise UsageError(f"{flag} {word}: {did_you_mean(word, known)}")
     return (word,)
+
+
+def _kind(word: str) -> Kind:
+    try:
+        return kind_of(word)
+    except KeyError:
+        raise UsageError(f"{word}: {did_you_mean(word, tuple(KINDS))}") from None
+
+
+def _only_here(given: argparse.Namespace) -> None:
+    for short, long, value, why in _ELSEWHERE:
+        found = getattr(given, long.removeprefix("--"))
+        if found != value:
+            raise UsageError(f"{short} {found}: only {value}, as {why}")
+
+
+def _root(word: str, num_ranks: int) -> int | None:
+    """None for all of them."""
+    if word == "all":
+        return None
+    if not word.isdigit() or int(word) >= num_ranks:
+        raise UsageError(f"-r {word}: a rank from 0 to {num_ranks - 1}, or all")
+    return int(word)

@@ -6,9 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from math import isnan
 
-import numpy as np
-
 from collectives.perf.options import Options
+from collectives.perf.percentiles import Spread, stragglers
 from collectives.perf.rows import Device, Half, Row, average_busbw, total_wrong
 from collectives.perf.table import NOTHING
 
@@ -28,7 +27,8 @@ def record(
 ) -> str:
     """The whole file. ``times`` are those of the start and the end, ``YYYY-MM-DD HH:MM:SS``.
 
-    One key is ours: ``operations``, pairs of bytes and how many collectives of so many bytes were run in all.
+    Two keys are ours: ``operations``, pairs of bytes and how many collectives of so many bytes were run in all by the
+    communicator's own schedule; and ``stragglers`` of a half.
 
     The environment is left out, as it may hold secrets; its key is there.
     """
@@ -37,11 +37,11 @@ def record(
         {
             "version": FILE_VERSION,
             "start_time": times[0],
-            "args": list(words),
+            "args": [options.kind.program, *words],
             "env": [],
             "nccl_version": NOTHING,
             "config": {**_config(options), "devices": [_device(device) for device in devices]},
-            "results": [_result(row) for row in rows],
+            "results": [_result(row, options) for row in rows],
             "out_of_bounds": {"count": wrong, "okay": wrong == 0},
             "average_bus_bandwidth": {"bandwidth": average_busbw(rows), "okay": "unchecked"},
             "errors": [""],
@@ -76,12 +76,12 @@ def _config(options: Options) -> dict[str, Value]:
         **({"step_factor": options.step_factor} if by_factor else {"step_bytes": options.step_bytes}),
         "warmup_iters": options.warmup_iters,
         "iterations": options.iters,
-        "aggregated_iterations": 1,
+        "aggregated_iterations": options.agg_iters,
         "validation": options.checks,
         "graph": 0,
-        "blocking_collectives": False,
+        "blocking_collectives": options.blocking != 0,
         "per_iter_timing": True,
-        "per_iter_skip": 0,
+        "per_iter_skip": options.per_iter_skip,
         "parallel_init": False,
     }
 
@@ -98,44 +98,45 @@ def _device(device: Device) -> dict[str, Value]:
     }
 
 
-def _result(row: Row) -> dict[str, Value]:
+def _result(row: Row, options: Options) -> dict[str, Value]:
     found: dict[str, Value] = {
         "size": row.nbytes,
         "count": row.count,
         "type": row.dtype,
-        "redop": row.op,
-        "root": f"{-1:6d}",
+        "redop": row.redop,
+        "root": f"{row.root:6d}",
     }
     for name, half in (("out_of_place", row.out_of_place), ("in_place", row.in_place)):
-        found[name] = _half(row, half)
+        found[name] = _half(row, half, "cpu_time" if options.cpu_time else "time")
         if half is not None:
-            found[f"{name}_per_iter"] = _per_iter(half)
+            found[f"{name}_per_iter"] = _per_iter(half, options.per_iter_skip)
     return {**found, "actual_iterations": row.out_of_place.times_us.shape[1], "experiment_name": ""}
 
 
-def _half(row: Row, half: Half | None) -> dict[str, Value]:
+def _half(row: Row, half: Half | None, time: str) -> dict[str, Value]:
     if half is None:
-        return {"time": 0.0, "alg_bw": 0.0, "bus_bw": 0.0, "nwrong": None}
+        return {time: 0.0, "alg_bw": 0.0, "bus_bw": 0.0, "nwrong": None}
     wrong = None if half.wrong is None else float(half.wrong)
-    return {"time": half.time_us, "alg_bw": row.algbw(half), "bus_bw": row.busbw(half), "nwrong": wrong}
+    return {time: half.time_us, "alg_bw": row.algbw(half), "bus_bw": row.busbw(half), "nwrong": wrong}
 
 
-def _per_iter(half: Half) -> dict[str, Value]:
-    """Of an iteration's slowest rank; percentiles are those of nccl-tests (nearest rank)."""
-    slowest = half.times_us.max(axis=0)
-    ordered = np.sort(slowest)
-    count = len(ordered)
-    mean, deviation = float(ordered.mean()), float(ordered.std())
+def _per_iter(half: Half, skip: int) -> dict[str, Value]:
+    """Of an iteration's slowest rank."""
+    spread = Spread.of(half.times_us, skip)
     return {
-        "skipped_iterations": 0,
-        "min_us": float(ordered[0]),
-        "max_us": float(ordered[-1]),
-        "avg_us": mean,
-        "p50_us": float(ordered[count // 2]),
-        "p95_us": float(ordered[min(count - 1, (count * 95 + 99) // 100 - 1)]),
-        "p99_us": float(ordered[min(count - 1, (count * 99 + 99) // 100 - 1)]),
-        "stdev_us": deviation,
-        "cv_pct": deviation / mean * 100 if mean > 0 else 0.0,
-        "times_us": slowest.tolist(),
-        "per_process_max_times_us": half.times_us.tolist(),
+        "skipped_iterations": skip,
+        "min_us": spread.min_us,
+        "max_us": spread.max_us,
+        "avg_us": spread.avg_us,
+        "p50_us": spread.p50_us,
+        "p95_us": spread.p95_us,
+        "p99_us": spread.p99_us,
+        "stdev_us": spread.stdev_us,
+        "cv_pct": spread.cv_pct,
+        "times_us": half.times_us[:, skip:].max(axis=0).tolist(),
+        "per_process_max_times_us": half.times_us[:, skip:].tolist(),
+        "stragglers": [
+            {"rank": one.rank, "last_share": one.last_share, "waited_us": one.waited_us}
+            for one in stragglers(half.times_us[:, skip:])
+        ],
     }

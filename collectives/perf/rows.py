@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from collectives.metrics import algbw_GBps, busbw_factor
+from collectives.metrics import algbw_GBps
+from collectives.perf.kinds import KINDS, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,10 @@ class Half:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Row:
-    """``in_place`` is None where that half was left out."""
+    """``in_place`` is None where that half was left out; ``root`` is -1 where there is none.
+
+    ``finished`` is when, ``YYYY-MM-DD HH:MM:SS``.
+    """
 
     nbytes: int
     count: int
@@ -44,6 +48,9 @@ class Row:
     num_ranks: int
     out_of_place: Half
     in_place: Half | None
+    kind: Kind = KINDS["all_reduce"]
+    root: int = -1
+    finished: str = ""
 
     def algbw(self, half: Half) -> float:
         """GB/s."""
@@ -51,7 +58,12 @@ class Row:
 
     def busbw(self, half: Half) -> float:
         """GB/s."""
-        return self.algbw(half) * busbw_factor("all_reduce", self.num_ranks)
+        return self.algbw(half) * self.kind.busbw_factor(self.num_ranks)
+
+    @property
+    def redop(self) -> str:
+        """As the column says it."""
+        return self.op if self.kind.redop else "none"
 
     def halves(self) -> tuple[Half, ...]:
         return (self.out_of_place,) if self.in_place is None else (self.out_of_place, self.in_place)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from collectives.perf.checkdata import PERIOD
+from collectives.perf.kinds import KINDS
 from collectives.perf.local import run_local
 
 pytestmark = pytest.mark.process
@@ -77,6 +78,72 @@ def check_json(found, rows):
         assert result["out_of_place"]["time"] == pytest.approx(slowest, rel=1e-4)
         assert float(row[5]) == pytest.approx(slowest, rel=1e-2)
     assert sum(number for _, number in found["operations"]) > 4 * 2 * 5
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_operation_with_every_root(start, address, name, tmp_path):
+    """Nothing wrong in any row; and our own reader takes text and JSON as nccl-tests'."""
+    path = tmp_path / "out.json"
+    words = (
+        "--ranks",
+        3,
+        "--sizes",
+        "48,3000,96K",
+        "-n",
+        2,
+        "-o",
+        "all",
+        "-r",
+        "all",
+        "--address",
+        address,
+        "-J",
+        path,
+    )
+    text, errors = start(name, *words).communicate(timeout=30)
+    assert errors == ""
+    rows = rows_of(text)
+    kind = KINDS[name]
+    assert len(rows) == 3 * (3 if kind.rooted else 1) * (5 if kind.redop else 1)
+    assert {row[4] for row in rows} == ({"0", "1", "2"} if kind.rooted else {"-1"})
+    assert {row[8] for row in rows} == {"0"}
+    assert {row[12] for row in rows} == {"0" if kind.in_place_checked else "N/A"}
+    assert all(len(row) == 13 for row in rows)
+    assert f"# Collective test starting: {name}_perf" in text
+    written = json.loads(path.read_text())
+    assert written["args"][0] == f"{name}_perf"
+    assert [(str(one["count"]), one["redop"], one["root"].strip()) for one in written["results"]] == [
+        (row[1], row[3], row[4]) for row in rows
+    ]
+
+
+def test_other_forms(start, address):
+    words = ("broadcast", "--ranks", 2, "--sizes", "8,1K", "-n", 2, "-d", "bfloat16", "--address", address)
+    for form, lines in (("csv", 1 + 2 * 2), ("osu", 3 + 2), ("param", 1 + 2), ("json", 1)):
+        text, errors = start(*words, "--format", form).communicate(timeout=30)
+        assert errors == ""
+        assert len(text.splitlines()) == lines, text
+
+
+def test_more_columns_and_comments_when_asked(start, address):
+    words = ("--ranks", 2, "--sizes", "1K", "-n", 4, "-m", 2, "-z", 3, "-N", 2, "--address", address)
+    text, _ = start(*words, "-I", 1, "-S", 1, "--stragglers", "--explain", "-K", 1).communicate(timeout=30)
+    rows = rows_of(text)
+    assert [len(row) for row in rows] == [23, 23]  # 13, four more a half, and the date and time
+    assert "agg iters: 2" in text
+    assert re.search(r"^# 1K: .*ring \d+ us", text, re.MULTILINE)
+    assert len(re.findall(r"^# 1024 B float: ", text, re.MULTILINE)) == 2
+    header = next(line for line in text.splitlines() if line.startswith("#       size"))
+    assert header.split().count("i_p99") == 2
+    assert header.endswith("timestamp")
+
+
+def test_an_average_below_what_is_asked_fails(start, address, monkeypatch):
+    monkeypatch.setenv("NCCL_TESTS_MIN_BW", "1e6")
+    process = start("--ranks", 2, "--sizes", "1K", "-n", 2, "--address", address)
+    text, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert re.search(r"^# Avg bus bandwidth    : \S+ FAILED$", text, re.MULTILINE)
 
 
 def test_an_existing_json_file_is_not_overwritten(start, address, tmp_path):

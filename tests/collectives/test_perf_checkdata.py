@@ -10,7 +10,7 @@ from collectives.perf.checkdata import PERIOD, contributions, count_wrong, expec
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=lambda dtype: dtype.name)
 def test_any_order_gives_exactly_what_is_expected(op, dtype):
     """Added up one after another, backwards, and as a tree, in the type itself."""
-    kind = np.dtype(dtype.numpy_name)
+    kind = dtype.numpy
     for num_ranks in (1, 3, 8, 60):
         parts = list(contributions(op, kind, num_ranks))
         results = [run(parts, op, kind) for run in (in_line, lambda p, o, k: in_line(p[::-1], o, k), as_tree)]

@@ -64,6 +64,12 @@ def test_local_ranks_share_an_address():
         ("--ranks 2 -d floot", "-d floot: did you mean 'float'"),
         ("--ranks 2 -a 4", "argument -a/--average: invalid choice"),
         ("--ranks 2 --timeout 0", "seconds, more than 0"),
+        ("al_reduce --ranks 2", "al_reduce: did you mean 'all_reduce'"),
+        ("--ranks 2 -r 2", "-r 2: a rank from 0 to 1, or all"),
+        ("--ranks 2 -g 8", "-g 8: only 1, as a rank is a process without a GPU: give --ranks"),
+        ("--ranks 2 -G 1", "-G 1: only 0, as there are no CUDA graphs"),
+        ("--ranks 2 -n 5 -K 5", "-K 5: fewer than the 5 iterations"),
+        ("--ranks 2 -m 0", "-m 0: at least 1"),
         ("--ranks 2 --nonsense", "unrecognized arguments: --nonsense"),
     ],
 )
@@ -80,3 +86,19 @@ def test_settings_tell_long_lists_apart():
     assert one["sizes"].startswith("8..64M (24 sizes")
     assert one["sizes"] != two["sizes"]
     assert parse([*PEERS, "--sizes", "8,1M"]).settings()["sizes"] == "8,1M"
+
+
+def test_operations_and_their_flags():
+    options = parse(["reduce_scatter_perf", *PEERS, "-o", "all", "-t", "1", "-g", "1", "-m", "3", "-N", "0", "-z", "1"])
+    assert (options.kind.name, options.algorithm, len(options.ops)) == ("reduce_scatter", "auto", 5)
+    assert (options.agg_iters, options.run_cycles, options.blocking) == (3, 0, 1)
+    assert options.roots(2) == (-1,)
+    assert options.algorithms() == {"reduce_scatter": "auto"}
+    rooted = parse(["broadcast", *PEERS, "-r", "all", "-o", "max"])
+    assert (list(rooted.roots(2)), rooted.ops) == ([0, 1], ("sum",))
+    assert parse(PEERS).algorithms() == {}
+    assert one_differs(parse(["gather", *PEERS]).settings(), parse(["gather", *PEERS, "-r", "1"]).settings())
+
+
+def one_differs(one, other):
+    return sum(one[key] != other[key] for key in one) == 1

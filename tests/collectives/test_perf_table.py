@@ -1,9 +1,11 @@
+import json
 import re
 
 import numpy as np
 import pytest
 
 from collectives.baseline import nccl_tests
+from collectives.perf.kinds import KINDS
 from collectives.perf.options import parse
 from collectives.perf.record import encode, record
 from collectives.perf.rows import Device, Half, Row, average_busbw, total_wrong
@@ -22,7 +24,7 @@ def row(nbytes=1 << 20, out_of_place=339.61, in_place=335.85):
 
 
 def text(rows):
-    return [*head(OPTIONS, DEVICES), *map(line, rows), *foot(rows)]
+    return [*head(OPTIONS, DEVICES), *(line(found, OPTIONS) for found in rows), *foot(rows, OPTIONS)]
 
 
 def test_the_table_byte_for_byte():
@@ -68,47 +70,91 @@ def test_numbers_fit_their_column(value, width, said):
 
 def test_what_was_not_checked_or_left_out():
     unchecked = Row(8, 2, "float", "sum", 2, half(9.0, None), None)
-    assert line(unchecked).endswith("  9.00    0.00    0.00    N/A     0.00    0.00    0.00    N/A")
-    assert len(line(unchecked).split()) == 13
+    assert line(unchecked, OPTIONS).endswith("  9.00    0.00    0.00    N/A     0.00    0.00    0.00    N/A")
+    assert len(line(unchecked, OPTIONS).split()) == 13
     assert average_busbw([unchecked]) == pytest.approx(8 / 9e-6 / 1e9)
 
 
 def test_wrong_values_are_shown_and_fail():
     wrong = Row(8, 2, "float", "sum", 2, half(9.0, 3), half(9.0, 0))
-    assert line(wrong).split()[8] == "3"
+    assert line(wrong, OPTIONS).split()[8] == "3"
     assert total_wrong([wrong]) == 3
-    assert next(foot([wrong])) == "# Out of bounds values : 1 FAILED"
+    assert next(foot([wrong], OPTIONS)) == "# Out of bounds values : 1 FAILED"
 
 
 # What the readers named in the study demand of the text, in our words.
-def test_readers_of_the_text():
-    lines = text([row(), row(8, 30.0, 28.5)])
+MARK = re.compile(r"^(?:\d+: |\[\d+,\d+\]<stdout>:)")
+HEADER = re.compile(
+    r"# nThread (\d+) nGpus (\d+) minBytes (\d+) maxBytes (\d+) step: (\d+)\((factor|bytes)\) warmup iters: (\d+) "
+    r"iters: (\d+) agg iters: (\d+) validation: (\d+) graph: (\d+)"
+)
+ROW = re.compile(r"\s*(\d+)\s+(\d+)\s+(\w+)\s+[^1-9]+\s*-?(\d+)((?:\s+\d+(?:\.\d+)?){3}\s+(?:\d+|N/A)){2}\s*$")
+PLAIN = re.compile(
+    r"\s*\d+\s+\d+\s+(float|double|int32|half)\s+(sum|prod|max|min|none)\s+-?\d+"
+    r"(\s+\d+\.\d+){3}\s+(\d+|N/A)(\s+\d+\.\d+){3}\s+(\d+|N/A)"
+)
+
+
+def every_kind():
+    """A row of each operation, and the whole output it stands in."""
+    for kind in KINDS.values():
+        options = parse([kind.name, "--ranks", "2", "-b", "8", "-e", "128M", "-f", "2"])
+        root, wrong = (1 if kind.rooted else -1), (0 if kind.in_place_checked else None)
+        rows = [
+            Row(size, size // 4, "float", "sum", 2, half(30.0), half(28.5, wrong), kind, root) for size in (8, 1 << 20)
+        ]
+        yield rows, [*head(options, DEVICES), *(line(found, options) for found in rows), *foot(rows, options)]
+
+
+@pytest.mark.parametrize(("rows", "lines"), list(every_kind()), ids=list(KINDS))
+@pytest.mark.parametrize("mark", ["", "0: ", "[1,0]<stdout>:"])
+def test_readers_of_the_text(rows, lines, mark):
+    """``mark``: srun's or Open MPI's before each line, which the readers take off by its form."""
+    lines = [MARK.sub("", mark + text) for text in lines]
     everything = "\n".join(lines)
-    rows = [words for words in map(str.split, lines) if words and words[0].isdigit()]
-    assert [len(words) for words in rows] == [13, 13]
+    fields = [words for words in map(str.split, lines) if words and words[0].isdigit()]
+    assert [len(words) for words in fields] == [13] * len(rows)  # cloudai
     assert re.search(r"time\s+algbw\s+busbw\s+#wrong\s+time\s+algbw\s+busbw\s+#wrong", everything)
-    assert len(re.findall(r"Avg bus bandwidth\s+: ([0-9.]+)", everything)) == 1
     assert "# Out of bounds values" in everything
     assert "out-of-place" in everything
-    assert re.search(
-        r"# nThread \d+ nGpus \d+ minBytes \d+ maxBytes \d+ step: \d+\((factor|bytes)\) warmup iters: \d+ iters: \d+ "
-        r"agg iters: \d+ validation: \d+ graph: \d+",
-        everything,
-    )
-    pattern = r"\s*\d+\s+\d+\s+(float|double|int32|half)\s+(sum|prod|max|min)\s+-?\d+(\s+\d+\.\d+){3}\s+(\d+|N/A)"
-    assert all(re.match(pattern, line(found)) for found in (row(), row(8, 30.0, 28.5)))
-    assert all(float(words[-2]) >= 0 for words in rows)  # a health check takes the last column but one
+    assert len(re.findall(r"Avg bus bandwidth\s+: ([0-9.]+)", everything)) == 1  # PerfKitBenchmarker
+    assert HEADER.search(everything)
+    body = [text for text in lines if text.strip()[:1].isdigit()]
+    assert all(ROW.match(text) for text in body)
+    assert all(PLAIN.match(text) for text in body)  # awsome-distributed-training: plain decimals
+    assert all(float(text.split()[-2]) >= 0 for text in body)  # its health check takes the last column but one
+    titles = next(text for text in lines if "busbw" in text).split()  # superbenchmark counts from the right
+    place = titles.index("busbw") - len(titles)
+    assert [float(words[place]) for words in fields] == [
+        pytest.approx(row.busbw(row.out_of_place), abs=0.006) for row in rows
+    ]
+
+
+def test_a_reader_of_the_json_file():
+    """nccl-tests' own analyser takes these two: which host each process is on, and every process's iterations."""
+    written = record(OPTIONS, ["-b", "8"], DEVICES, [row()], ("2026-01-01 00:00:00",) * 2, operations={})
+    data = json.loads(written)
+    hosts = [device["hostname"] for device in data["config"]["devices"]]
+    [result] = data["results"]
+    for name in ("out_of_place_per_iter", "in_place_per_iter"):
+        processes = result[name]["per_process_max_times_us"]
+        assert len(processes) == len(hosts) == 2
+        assert result[name]["times_us"] == [max(times) for times in zip(*processes, strict=True)]
+    assert result["root"] == "    -1"
+    assert data["config"]["blocking_collectives"] == "false"
 
 
 def test_our_own_reader_reads_both():
-    """Four ranks: of two, the JSON file (which does not name the collective) could as well be a reduce."""
     devices = [Device(rank, 100 + rank, "h1", "numpy/TCP") for rank in range(4)]
     rows = [
         Row(size, size // 4, "float", "sum", 4, half(time), half(time)) for size, time in ((1 << 20, 339.61), (8, 30.0))
     ]
     times = ("2026-01-01 00:00:00", "2026-01-01 00:00:09")
     written = record(OPTIONS, ["-b", "8"], devices, rows, times, operations={1 << 20: 42})
-    for output in ("\n".join([*head(OPTIONS, devices), *map(line, rows), *foot(rows)]), written):
+    for output in (
+        "\n".join([*head(OPTIONS, devices), *(line(found, OPTIONS) for found in rows), *foot(rows, OPTIONS)]),
+        written,
+    ):
         read = nccl_tests.parse(output, "ours")
         assert (read.nranks, read.collective) == (4, "all_reduce")
         assert [(point.size_bytes, point.time_us) for point in read.points] == [(8, 30.0), (1 << 20, 339.61)]
