@@ -247,7 +247,7 @@ class Schedule:
         """
         before, after = hazards(self.accesses()).pairs()
         earlier = self.step[before] < self.step[after]
-        return depend(len(self), [(before[earlier], after[earlier]), self._sending_order()])
+        return depend(len(self), [(before[earlier], after[earlier]), self.sending_order()])
 
     def accesses(self) -> Accesses:
         """Every chunk read (at its sender) and written (at its receiver), one row a chunk."""
@@ -263,7 +263,7 @@ class Schedule:
             write=np.repeat([False, True], len(item)),
         )
 
-    def _sending_order(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def sending_order(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Pairs (before, after): each send after all of its rank's sends of the step before on the same channel."""
         lane = self.src.astype(np.int64) * self.num_channels + self.channel
         order = np.lexsort((self.step, lane))

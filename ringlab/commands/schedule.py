@@ -1,7 +1,10 @@
-"""``ringlab schedule ALGORITHM -n RANKS``: what a collective sends, step by step, and the proof that it is right."""
+"""``ringlab schedule ALGORITHM|FILE.xml -n RANKS``: what a collective sends, step by step, and the proof of it."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,6 +12,7 @@ import click
 from ringlab.errors import CheckError, UsageError
 from ringlab.examples_first import Command
 from ringlab.json_output import STDOUT, json_option, write_json
+from ringlab.text_files import read_text, write_text
 
 if TYPE_CHECKING:
     from collectives.schedule import Schedule
@@ -19,49 +23,121 @@ LISTED = 64
 """Transfers that a table shows unless ``--transfers`` asks for all."""
 
 
+PROGRAM = ".xml"
+"""How the name of a file with an MSCCL program ends."""
+
+RANKS = 8
+
+
 @click.command(
     cls=Command,
     examples=[
         "ringlab schedule ring -n 4",
         "ringlab schedule halving-doubling -n 8 --size 16M --verify",
         "ringlab schedule bidirectional-ring -n 8 --json - | jq .flows",
+        "ringlab schedule examples/msccl/allpairs-4.xml --verify",
+        "ringlab schedule ring -n 8 --msccl ring-8.xml --goal ring-8.goal --steps ring-8.json",
     ],
 )
 @click.argument("algorithm")
-@click.option("-n", "--ranks", type=click.IntRange(2, 1024), default=8, show_default=True, help="Ranks.")
+@click.option("-n", "--ranks", type=click.IntRange(2, 1024), help=f"Ranks.  [default: {RANKS}, or as FILE.xml says]")
+@click.option("--operation", help="What is to be done: all_gather, all_to_all, ...  [default: all_reduce]")
 @click.option("--size", default="16M", show_default=True, help="Bytes of a rank's buffer: 8, 64K, 16M, 1G.")
-@click.option("--channels", type=click.IntRange(1, 64), default=1, show_default=True, help="Copies side by side.")
+@click.option("--channels", type=click.IntRange(1, 64), help="Copies side by side.  [default: 1, or as FILE.xml says]")
 @click.option("--verify", is_flag=True, help="Prove it: every rank must end with every rank's data exactly once.")
 @click.option("--transfers", is_flag=True, help=f"List all transfers, also where there are more than {LISTED}.")
+@click.option("--msccl", metavar="FILE|-", help="Write it as an MSCCL XML program.")
+@click.option("--goal", metavar="FILE|-", help="Write it, with --size, as GOAL text for LogGOPSim.")
+@click.option("--steps", metavar="FILE|-", help="Write what each chunk holds after each step, as JSON for a stepper.")
 @json_option
 def command(
-    *, algorithm: str, ranks: int, size: str, channels: int, verify: bool, transfers: bool, json_target: str | None
+    *,
+    algorithm: str,
+    ranks: int | None,
+    operation: str | None,
+    size: str,
+    channels: int | None,
+    verify: bool,
+    transfers: bool,
+    msccl: str | None,
+    goal: str | None,
+    steps: str | None,
+    json_target: str | None,
 ) -> None:
     """Show the schedule of an allreduce ALGORITHM: its steps, its bytes on the wire, its flows and its transfers.
 
     Algorithms: ring, bidirectional-ring, halving-doubling, recursive-doubling, double-binary-tree, pairwise,
-    hierarchical, torus, rooted. `hierarchical:4` and `torus:4` say how many ranks are in a group or row.
+    hierarchical, torus, rooted. `hierarchical:4` and `torus:4` say how many ranks are in a group or row. Or the path of
+    an MSCCL XML program, which ends in .xml; it is read only if it does what it says.
     """
-    schedule = _built(algorithm, ranks, channels)
-    data = _data(schedule, algorithm, _nbytes(size))
+    targets = (msccl, goal, steps, json_target)
+    if targets.count(STDOUT) > 1:
+        raise UsageError("--msccl, --goal, --steps, --json: only one can go to standard output; name files for others")
+    schedule = _chosen(algorithm, ranks, channels, operation)
+    nbytes = _nbytes(size)
+    data = _data(schedule, algorithm, nbytes)
     if verify:
         data["verified"] = _verdict(schedule)
+    _export(schedule, nbytes, Path(algorithm).stem, (msccl, goal, steps))
     if json_target:
         write_json(json_target, data)
-    if json_target != STDOUT:
+    if STDOUT not in targets:
         click.echo(_described(schedule, data, everything=transfers), nl=False)
     if verify and data["verified"] != "ok":
-        raise CheckError(f"{algorithm} of {ranks} ranks is no allreduce: {data['verified']}")
+        raise CheckError(f"{algorithm} of {schedule.num_ranks} ranks is no {_noun(schedule)}: {data['verified']}")
 
 
-def _built(algorithm: str, ranks: int, channels: int) -> Schedule:
+def _chosen(algorithm: str, ranks: int | None, channels: int | None, operation: str | None) -> Schedule:
+    if not algorithm.endswith(PROGRAM):
+        return _built(algorithm, ranks or RANKS, channels or 1, operation or "all_reduce")
+    schedule = _read(Path(algorithm))
+    found = {"-n": schedule.num_ranks, "--channels": schedule.num_channels, "--operation": schedule.operation.name}
+    for (flag, is_so), said in zip(found.items(), (ranks, channels, operation), strict=True):
+        if said not in (None, is_so):
+            raise UsageError(f"{flag} {said}: {algorithm} has {is_so}; leave {flag} out")
+    return schedule
+
+
+def _read(path: Path) -> Schedule:
+    from collectives.interchange import msccl_reader  # noqa: PLC0415 - numpy only where it is used
+    from collectives.schedule import ScheduleError  # noqa: PLC0415 - likewise
+
+    try:
+        return msccl_reader.read(read_text(path, "MSCCL program"))
+    except ScheduleError as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
+def _built(algorithm: str, ranks: int, channels: int, operation: str) -> Schedule:
     from collectives import algorithms  # noqa: PLC0415 - numpy only where it is used
     from collectives.schedule import ScheduleError  # noqa: PLC0415 - likewise
 
     try:
-        return algorithms.build(algorithm, ranks, channels)
+        return algorithms.build(algorithm, ranks, channels, operation=operation)
     except ScheduleError as error:
         raise UsageError(str(error)) from None
+
+
+def _export(schedule: Schedule, nbytes: int, name: str, targets: tuple[str | None, str | None, str | None]) -> None:
+    """To those of --msccl, --goal and --steps that are given."""
+    from collectives.interchange import goal, msccl_writer, stepper  # noqa: PLC0415 - likewise
+    from collectives.schedule import ScheduleError  # noqa: PLC0415 - likewise
+
+    made: tuple[Callable[[], str], ...] = (
+        lambda: msccl_writer.write(schedule, name),
+        lambda: goal.write(schedule, nbytes // ITEMSIZE, ITEMSIZE),
+        lambda: json.dumps(stepper.stepper(schedule)) + "\n",
+    )
+    for flag, target, make in zip(("--msccl", "--goal", "--steps"), targets, made, strict=True):
+        if target:
+            try:
+                text = make()
+            except ScheduleError as error:
+                raise UsageError(f"{flag}: {error}") from None
+            if target == STDOUT:
+                click.echo(text, nl=False)
+            else:
+                write_text(target, text)
 
 
 def _nbytes(size: str) -> int:
@@ -92,13 +168,13 @@ def _data(schedule: Schedule, algorithm: str, nbytes: int) -> dict[str, Any]:
     """The schedule as plain data; bytes are those of ``nbytes`` of floats, cut as the ranks cut them."""
     import numpy as np  # noqa: PLC0415 - likewise
 
-    from collectives.chunks import chunk_bounds  # noqa: PLC0415 - likewise
-
-    bounds = chunk_bounds(nbytes // ITEMSIZE, schedule.num_chunks) * ITEMSIZE
+    sizes = schedule.chunk_sizes(nbytes // ITEMSIZE) * ITEMSIZE
+    bounds = np.concatenate([[0], np.cumsum(sizes)])
     each = bounds[schedule.chunk + schedule.count] - bounds[schedule.chunk]
     sent = np.bincount(schedule.src, weights=each, minlength=schedule.num_ranks).astype(np.int64)
     return {
         "algorithm": algorithm,
+        "operation": schedule.operation.name,
         "ranks": schedule.num_ranks,
         "channels": schedule.num_channels,
         "size_bytes": nbytes,
@@ -124,7 +200,7 @@ def _described(schedule: Schedule, data: dict[str, Any], *, everything: bool) ->
 
     most, size = max(data["sent_bytes_per_rank"]), data["size_bytes"]
     lines = [
-        f"{data['algorithm']}: {data['ranks']} ranks, {_plural(data['channels'], 'channel')}",
+        f"{data['algorithm']}: {_noun(schedule)} of {data['ranks']} ranks, {_plural(data['channels'], 'channel')}",
         f"buffer     {size} bytes of a rank, in {data['chunks']} chunks",
         f"steps      {data['steps']}",
         f"transfers  {data['transfers']}, over {len(data['flows'])} flows",
@@ -132,12 +208,23 @@ def _described(schedule: Schedule, data: dict[str, Any], *, everything: bool) ->
     ]
     if "verified" in data:
         good = data["verified"] == "ok"
-        proof = "proven: every rank ends with every rank's data exactly once" if good else data["verified"]
+        proof = f"proven: {_ending(schedule)}" if good else data["verified"]
         lines.append(f"proof      {proof}")
     if not everything and len(schedule) > LISTED:
         return "\n".join([*lines, f"(more than {LISTED} transfers: --transfers lists them)"]) + "\n"
     rows = [[t.step, t.src, t.dst, _chunks(t.chunks), t.op.name.lower(), t.channel] for t in _in_order(schedule)]
     return "\n".join([*lines, "", table(["step", "src", "dst", "chunks", "op", "channel"], rows)])
+
+
+def _noun(schedule: Schedule) -> str:
+    """As these programs are called everywhere: allreduce."""
+    return schedule.operation.name.replace("_", "")
+
+
+def _ending(schedule: Schedule) -> str:
+    if schedule.operation.name == "all_reduce":
+        return "every rank ends with every rank's data exactly once"
+    return "every rank ends with what it must have, exactly once"
 
 
 def _plural(count: int, noun: str) -> str:

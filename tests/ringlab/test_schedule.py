@@ -1,10 +1,13 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from collectives import algorithms
 from collectives.schedule import Op, Schedule, Transfer
 from ringlab.cli import main
+
+ALLPAIRS = str(Path(__file__).parents[2] / "examples" / "msccl" / "allpairs-4.xml")
 
 
 def shown(capsys, *words):
@@ -49,6 +52,41 @@ def test_channels_share_the_buffer(capsys):
     assert sum(data["sent_bytes_per_rank"]) == 2 * 3 * 16 * 2**20
 
 
+def test_an_msccl_program_stands_in_place_of_an_algorithm(capsys):
+    out = shown(capsys, ALLPAIRS, "--verify")
+    assert out.startswith(f"{ALLPAIRS}: allreduce of 4 ranks, 1 channel\n")
+    assert "transfers  24, over 12 flows" in out
+    assert "proof      proven: every rank ends with every rank's data exactly once" in out
+
+
+def test_other_forms_are_written_beside_what_is_shown(capsys, tmp_path):
+    files = [tmp_path / name for name in ("ring.xml", "ring.goal", "ring.json")]
+    words = [
+        word for flag, file in zip(("--msccl", "--goal", "--steps"), files, strict=True) for word in (flag, str(file))
+    ]
+    out = shown(capsys, "ring", "-n", "3", "--size", "1200", *words)
+    assert "transfers  12" in out
+    assert files[1].read_text().startswith("num_ranks 3\n\nrank 0 {\nl1: send 400b to 1 tag 0\n")
+    assert len(json.loads(files[2].read_text())["steps"]) == 4
+    assert shown(capsys, str(files[0]), "--size", "1200").splitlines()[1:] == out.splitlines()[1:]
+
+
+def test_one_form_can_go_to_standard_output_alone(capsys):
+    assert shown(capsys, "ring", "-n", "2", "--goal", "-").startswith("num_ranks 2\n")
+    assert json.loads(shown(capsys, "ring", "-n", "2", "--steps", "-"))["num_ranks"] == 2
+    assert shown(capsys, "bruck", "-n", "4", "--operation", "all_to_all", "--msccl", "-").startswith(
+        '<algo name="bruck"'
+    )
+    assert main(["schedule", "ring", "--goal", "-", "--json", "-"]) == 2
+    assert "only one can go to standard output" in capsys.readouterr().err
+
+
+def test_other_operations(capsys):
+    out = shown(capsys, "bruck", "-n", "5", "--operation", "all_gather", "--verify", "--size", "100")
+    assert out.startswith("bruck: allgather of 5 ranks")
+    assert "proof      proven: every rank ends with what it must have, exactly once" in out
+
+
 def test_a_schedule_that_is_no_allreduce_is_a_failed_check(capsys, monkeypatch):
     twice = Schedule.from_transfers(2, 1, [Transfer(step, 0, 1, 0, Op.REDUCE) for step in (0, 1)])
     monkeypatch.setitem(algorithms.ALGORITHMS, "ring", lambda _: twice)
@@ -67,6 +105,13 @@ def test_a_schedule_that_is_no_allreduce_is_a_failed_check(capsys, monkeypatch):
         (["ring", "--size", "3X"], "--size: '3X' is no size"),
         (["ring", "--size", "7"], "--size: 7 bytes are no whole number of floats; write a multiple of 4"),
         (["ring", "-n", "1"], "1 is not in the range"),
+        ([ALLPAIRS, "-n", "3"], "has 4; leave -n out"),
+        ([ALLPAIRS, "--operation", "all_gather"], "has all_reduce; leave --operation out"),
+        (["none.xml"], "none.xml: no such MSCCL program file; check the path"),
+        ([__file__ + "/x.xml"], "x.xml: can't be read"),
+        (["ring", "--operation", "gathr"], "no operation 'gathr': did you mean 'gather'?"),
+        (["rooted", "--operation", "gather", "--msccl", "-"], "--msccl: MSCCL XML says nothing of gather"),
+        (["ring", "-n", "512", "--steps", "-"], "--steps: 512 ranks"),
         (["bidirectional-ring", "--channels", "40"], "40 channels of bidirectional-ring: from 1 to 32"),
     ],
 )
