@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -12,9 +13,12 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy would start threads that an all_reduce never uses
 
 from collectives import algorithms
-from collectives.communicator import AUTO, Communicator
+from collectives.choice import AUTO
+from collectives.communicator import Communicator
 from collectives.metrics import format_size
 from collectives.operations import Operation
+from collectives.peers import MissingError, Ranks, connect, launch, mpirun, require, version
+from collectives.peers.libraries import OPEN_MPI_SM, RINGLAB
 from collectives.perf import measure, table
 from collectives.perf.formats import FORMS
 from collectives.perf.local import run_local
@@ -23,20 +27,23 @@ from collectives.perf.percentiles import stragglers
 from collectives.perf.record import record
 from collectives.perf.rows import Device, Row, total_wrong
 from collectives.perf.step_reports import StepReports
+from collectives.schedule import Schedule
 from collectives.transport.errors import TransportError
 
-OK, WRONG, USAGE, FAILED = 0, 1, 2, 4
+OK, WRONG, USAGE, MISSING, FAILED = 0, 1, 2, 3, 4
 INTERRUPTED = 130
+
+DEFAULT_STORE_PORT = 29500
+"""torch's own default."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """The exit code: 0 ok, 1 wrong values, 2 usage, 4 the ranks could not finish together."""
+    """The exit code: 0 ok, 1 wrong values, 2 usage, 3 a library is missing, 4 the ranks could not finish together."""
     try:
         return _dispatch(sys.argv[1:] if words is None else words)
-    except UsageError as error:
-        return _fail(USAGE, str(error))
-    except TransportError as error:
-        return _fail(FAILED, str(error))
+    except (UsageError, MissingError, TransportError) as error:
+        codes = {UsageError: USAGE, MissingError: MISSING}
+        return _fail(codes.get(type(error), FAILED), str(error))
     except MemoryError:
         return _fail(FAILED, "not enough memory for two buffers of the largest size: lower -e")
     except BrokenPipeError:  # whoever read our table left
@@ -49,10 +56,69 @@ def main(words: Sequence[str] | None = None) -> int:
 def _dispatch(words: Sequence[str]) -> int:
     options = parse(words)
     least_busbw = _least_busbw()
+    if options.library.by_mpirun:
+        return _by_mpirun(options, words, least_busbw)
     if options.rank is not None:
         return _run(options, options.rank, words, least_busbw)
-    _communicator(options, 0)  # a bad schedule is one error here instead of one a rank
-    return run_local(words, options.peers)
+    if options.library is RINGLAB:
+        _communicator(options, 0)  # a bad schedule is one error here instead of one a rank
+    else:
+        require(options.library)  # and so is a library that is missing
+    return run_local(_with_store(options, words), options.peers)
+
+
+def _by_mpirun(options: Options, words: Sequence[str], least_busbw: float | None) -> int:
+    """Have mpirun run these words again, as every rank: it says so in the environment."""
+    world_rank = os.environ.get(mpirun.WORLD_RANK)
+    if world_rank is None:
+        require(options.library)
+        shared = options.library is OPEN_MPI_SM
+        return launch.run(
+            words, options.peers, network=options.mpi_network, agent=options.mpi_agent, shared_memory=shared
+        )
+    rank = mpirun.rank_of(int(world_rank), options.peers)
+    code = _run(options, rank, words, least_busbw)
+    return code if rank == 0 else OK  # all know it, and mpirun ends rank 0 when another says so first
+
+
+def _with_store(options: Options, words: Sequence[str]) -> list[str]:
+    """A port that is free here, so that jobs of gloo can run beside each other."""
+    if options.library is RINGLAB or options.store_port is not None:
+        return list(words)
+    with socket.create_server((options.peers[0], 0)) as found:
+        return [*words, "--store-port", str(found.getsockname()[1])]
+
+
+def _ranks(options: Options, rank: int, reports: StepReports | None) -> Ranks:
+    """Our communicator, or a library in its place."""
+    if options.library is RINGLAB:
+        return _communicator(options, rank, reports)
+    return connect(
+        options.library,
+        rank,
+        options.peers,
+        store_port=options.store_port or DEFAULT_STORE_PORT,
+        timeout_s=options.timeout_s,
+        rendezvous_timeout_s=options.rendezvous_timeout_s,
+    )
+
+
+def _program(options: Options) -> Schedule | None:
+    """The schedule that was given in place of an algorithm, proven; None if none was."""
+    path = options.program
+    if path is None:
+        return None
+    from collectives.interchange import msccl_reader  # noqa: PLC0415 - ranks without a program start sooner
+
+    try:
+        found = msccl_reader.read(Path(path).read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UsageError(f"--schedule {path}: {error.strerror}; name an MSCCL XML file") from None
+    except ValueError as error:
+        raise UsageError(f"--schedule {path}: {error}") from None
+    if found.operation.name != options.kind.operation:
+        raise UsageError(f"--schedule {path}: does {found.operation}: write python -m collectives {found.operation}")
+    return found
 
 
 def _communicator(options: Options, rank: int, reports: StepReports | None = None) -> Communicator:
@@ -66,6 +132,7 @@ def _communicator(options: Options, rank: int, reports: StepReports | None = Non
             algorithm="recursive-doubling" if options.algorithms() else options.algorithm,
             algorithms=options.algorithms(),
             channels=options.channels,
+            schedule=_program(options),
             token=options.token,
             settings=options.settings(),
             timeout_s=options.timeout_s,
@@ -120,19 +187,28 @@ def _run(options: Options, rank: int, words: Sequence[str], least_busbw: float |
         reports = None
         if options.report_fd is not None:
             reports = StepReports(rank, options.report_steps, options.report_fd)
-        with _communicator(options, rank, reports) as communicator:
+        with _ranks(options, rank, reports) as communicator:
+            library = version(options.library)
+            if options.library is not RINGLAB:
+                printer.comment([f"# Library: {library}"])
+            network = None
+            if isinstance(communicator, Communicator) and options.algorithm == AUTO:
+                network = communicator.tune()
             devices = measure.devices(communicator, options.device_name)
             printer.head(devices)
             for row in measure.rows(communicator, options, reports):
                 printer.row(row)
                 found.append(row)
-            explained = list(_explained(communicator, options))
+            explained = list(_explained(communicator, options)) if isinstance(communicator, Communicator) else []
         printer.comment([*table.foot(found, options, least_busbw), *explained, *_waited(found, devices, options)])
     except BaseException:
         if json_file:
             json_file.unlink()
         raise
-    text = record(options, words, devices, found, (started, _now()), operations=communicator.operations)
+    times = started, _now()
+    text = record(
+        options, words, devices, found, times, library=library, operations=communicator.operations, network=network
+    )
     if json_file:
         json_file.write_text(text + "\n")
     printer.record(text)

@@ -9,9 +9,10 @@ compiles its program, and the ranks make sure by a tiny exchange that all of the
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -21,38 +22,40 @@ from numpy.typing import NDArray
 
 from collectives.algorithms import build
 from collectives.algorithms.gossip import gossip
-from collectives.choice import TYPICAL, Choice, Network, choose
+from collectives.choice import AUTO, TYPICAL, Choice, Network, choose
 from collectives.chunks import chunk_bounds
 from collectives.memory import OPS, Combine, Memory, combiner, divide
+from collectives.network import measured
 from collectives.operations import ALL_REDUCE, Operation, operation_names
 from collectives.program import Program, compile_program
 from collectives.progress import Progress, StepWatch
 from collectives.schedule import Schedule
 from collectives.transport.connections import Group
-from collectives.transport.errors import MismatchError
+from collectives.transport.errors import MismatchError, TransportError
 from collectives.transport.loop import Bound, Loop
 from collectives.transport.rendezvous import Rendezvous
 
 KEPT = 256
 """Programs kept: a job has few sizes; the oldest goes first."""
 
-AUTO = "auto"
+GIVEN = "of its own"
+"""In place of an algorithm's name, where a schedule was given."""
 
 _DTYPES = (
     *("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
     *("float16", "float32", "float64", "bfloat16"),
 )
 _OPS = (*OPS, "mean of two")
+_NO_CALL = "something else"
 
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """What the ranks must agree on. ``count`` is that of the largest buffer of a rank, in elements."""
+class _Call(NamedTuple):
+    """What the ranks must agree on. ``elements`` are those of the largest buffer of a rank."""
 
     operation: Operation
-    count: int
+    elements: int
     dtype: np.dtype[Any]
     op: str
     seed: int = 0
@@ -61,16 +64,16 @@ class _Call:
     rounds: int = 0
 
     def numbers(self) -> list[int]:
-        what = operation_names().index(self.operation.name)
-        where = self.operation.root, self.operation.peer
-        return [what, *where, self.count, _DTYPES.index(self.dtype.name), _OPS.index(self.op), self.seed, self.rounds]
+        operation, dtype = self.operation, _DTYPES.index(self.dtype.name)
+        what = operation_names().index(operation.name), operation.root, operation.peer
+        return [*what, self.elements, dtype, _OPS.index(self.op), self.seed, self.rounds]
 
     @staticmethod
     def said(numbers: Sequence[int]) -> str:
         """In words, also if it is no call at all (the peer was in the middle of another collective)."""
         what, root, peer, count, dtype, op = numbers[:6]
         if not (0 <= what < len(operation_names()) and 0 <= dtype < len(_DTYPES) and 0 <= op < len(_OPS)):
-            return "something else"
+            return _NO_CALL
         operation = Operation(operation_names()[what], root, peer)
         combined = f" {_OPS[op]}" if operation.reduces else ""
         return f"{operation} of {count} {_DTYPES[dtype]}{combined}"
@@ -82,11 +85,13 @@ class Communicator:
     Ranks of one address have ports of their own; channels take a host's NICs in turn.
 
     ``algorithm`` is all_reduce's, ``algorithms`` those of other operations, by name; ``auto`` (theirs if not given)
-    takes the cheapest for each size on ``network``. ``schedule`` replaces all_reduce's. ``token`` tells jobs apart that
-    share addresses; ``settings`` are further words (name to value) that all ranks must have in common. Connections open
-    on entry (those of other operations at their first use) and end on exit. ``operations`` counts the runs of
-    ``schedule``, those of our own included, by their bytes: what they moved follows. ``watch`` is told of chosen steps
-    as they begin. Errors: ScheduleError (no such schedule), ValueError (bad arguments), TransportError (peers).
+    takes the cheapest for each size on ``network`` (which ``tune`` measures). ``schedule`` does its own operation.
+    ``token`` tells jobs apart that share addresses; ``settings`` are further words (name to value) that all ranks must
+    have in common. Connections open on entry (those of other operations at their first use) and end on exit.
+    ``operations`` counts the runs of ``schedule``, those of our own included, by their bytes: what they moved follows.
+    ``watch`` is told of chosen steps as they begin. ``slots`` are the ranks' numbers on their hosts, where other groups
+    have ranks there too. ``compare_always``: the ranks make sure at every call that all call the same.
+    Errors: ScheduleError (no such schedule), ValueError (bad arguments), TransportError (peers).
     """
 
     def __init__(
@@ -104,28 +109,31 @@ class Communicator:
         timeout_s: float = 10.0,
         rendezvous_timeout_s: float = 30.0,
         watch: StepWatch | None = None,
+        slots: Sequence[int] | None = None,
+        compare_always: bool = False,
     ) -> None:
         if not 0 <= rank < len(peers):
             raise ValueError(f"rank {rank} of {len(peers)} peers: ranks are 0 to {len(peers) - 1}")
         self.rank = rank
         self.num_ranks = len(peers)
-        if schedule is None:
+        if schedule is not None and schedule.num_ranks != len(peers):
+            raise ValueError(f"a schedule of {schedule.num_ranks} ranks for {len(peers)} peers")
+        if schedule is None or schedule.operation != ALL_REDUCE:
             self.schedule = build("recursive-doubling" if algorithm == AUTO else algorithm, len(peers), channels)
         else:
             self.schedule = schedule
-        if self.schedule.num_ranks != len(peers):
-            raise ValueError(f"a schedule of {self.schedule.num_ranks} ranks for {len(peers)} peers")
         self._algorithms = {"all_reduce": algorithm, **(algorithms or {})}
         self._channels = channels
-        self._network = network
-        self._group = Group.of(rank, peers)
+        self.network = network
+        self._group = Group.of(rank, peers, slots)
+        self._compare_always = compare_always
         self._token = token
         self._settings = {
             "ranks": str(len(peers)),
-            "algorithm": algorithm if schedule is None else "of its own",
+            "algorithm": algorithm if schedule is None else GIVEN,
             "other algorithms": ",".join(f"{what}:{name}" for what, name in sorted((algorithms or {}).items())),
             "channels": str(self.schedule.num_channels),
-            "schedule": self.schedule.fingerprint,
+            "schedule": (self.schedule if schedule is None else schedule).fingerprint,
             **(settings or {}),
         }
         self._timeout_s = timeout_s
@@ -134,6 +142,9 @@ class Communicator:
         self._loop: Loop | None = None
         self._bound: dict[_Call, _Ready] = {}
         self._schedules: dict[tuple[Operation, str], Schedule] = {}
+        if schedule is not None and schedule.operation != ALL_REDUCE:
+            self._algorithms[schedule.operation.name] = GIVEN
+            self._schedules[schedule.operation, GIVEN] = schedule
         self._scratch = np.empty(0, dtype=np.uint8)
         self._nothing = np.zeros(1, dtype=np.int8)
         self.operations: Counter[int] = Counter()
@@ -168,13 +179,15 @@ class Communicator:
         incoming = [(src, ch) for src, dst, ch in flows if dst == self.rank and not loop.has(src, ch, outgoing=False)]
         if not outgoing and not incoming:
             return
+        present = loop.connections()
         meeting = Rendezvous(
             self._group,
             outgoing,
             incoming,
             token=self._token,
             settings=self._settings,
-            timeout_s=self._rendezvous_timeout_s,
+            timeout_s=self._timeout_s if present else self._rendezvous_timeout_s,
+            present=present,
         )
         with meeting:
             loop.add(meeting.meet())
@@ -189,6 +202,13 @@ class Communicator:
             loop.leave()
         finally:
             self.abort()
+
+    def interrupt(self) -> None:
+        """From any thread: end the connections, so that the thread in a collective gets PeerLostError at once."""
+        loop = self._loop
+        for connection in list(loop.connections()) if loop else ():
+            with contextlib.suppress(OSError):  # closed meanwhile by that thread
+                connection.sock.shutdown(socket.SHUT_RDWR)
 
     def abort(self) -> None:
         """End the connections at once; the other ranks will notice."""
@@ -341,7 +361,14 @@ class Communicator:
 
     def choice(self, operation: str, nbytes: int) -> Choice:
         """What ``auto`` takes for a message of ``nbytes``, and what the others would cost."""
-        return choose(Operation(operation), self.num_ranks, nbytes, self._network)
+        return choose(Operation(operation), self.num_ranks, nbytes, self.network)
+
+    def tune(self) -> Network:
+        """Measure what this network costs (some milliseconds); all ranks call it, and ``auto`` goes by it from then."""
+        if self.num_ranks > 1:
+            self.network = measured(self)
+            self._bound.clear()
+        return self.network
 
     def collective(self, operation: Operation, count: int, source: Array, target: Array, op: str = "sum") -> Array:
         """Any operation: ``source`` holds the blocks that start here, ``target``, returned, those that end here.
@@ -376,14 +403,18 @@ class Communicator:
 
     def _run(self, call: _Call, source: Array, target: Array) -> None:
         loop = self._opened()
-        ready = self._bound.get(call) or self._agreed(call)
+        ready = (None if self._compare_always else self._bound.get(call)) or self._agreed(call)
         if ready.counted:
             self.operations[target.nbytes] += 1
         scratch = self._scratch[: ready.scratch_bytes].view(call.dtype) if ready.scratch_bytes else None
-        with np.errstate(all="ignore"):  # a sum may overflow on the way; numpy's warning would come on some ranks only
-            loop.run(ready.bound, Memory(source, target, ready.combine, scratch))
-            if call.op == "avg" and target.size:
-                divide(target, self.num_ranks)
+        memory = Memory(source, target, ready.combine, scratch)
+        if call.dtype.kind in "iu":  # numpy never warns of integers
+            loop.run(ready.bound, memory)
+        else:
+            with np.errstate(all="ignore"):  # a sum may overflow on the way; the warning would come on some ranks only
+                loop.run(ready.bound, memory)
+        if call.op == "avg" and target.size:
+            divide(target, self.num_ranks)
 
     def _agreed(self, call: _Call) -> _Ready:
         """The call's program, if all ranks make this call. MismatchError names a rank that does not."""
@@ -393,13 +424,21 @@ class Communicator:
             calls[self.rank] = mine
             flat = calls.reshape(-1)
             self._opened().run(self._agreement(flat.size, flat.dtype, "sum"), Memory(flat, flat, np.add))
-            for rank, other in enumerate(calls.tolist()):
-                if other != mine:
-                    raise MismatchError(
-                        f"{self._group.me} calls {_Call.said(mine)}, "
-                        f"but {self._group.name(rank)} {_Call.said(other)}: all ranks must call the same"
-                    )
-        return self._ready(call)
+            told = calls.tolist()
+            if any(other != mine for other in told):
+                raise self._mismatch(mine, told)
+        return self._bound.get(call) or self._ready(call)
+
+    def _mismatch(self, mine: list[int], told: list[list[int]]) -> MismatchError:
+        """Nobody leaves before all know it; but one that made no call would not come to the farewell."""
+        rank, other = next((rank, other) for rank, other in enumerate(told) if other != mine)
+        if _NO_CALL not in map(_Call.said, told):
+            with contextlib.suppress(TransportError):
+                self.close()
+        return MismatchError(
+            f"{self._group.me} calls {_Call.said(mine)}, "
+            f"but {self._group.name(rank)} {_Call.said(other)}: all ranks must call the same"
+        )
 
     def _agreement(self, count: int, dtype: np.dtype[Any], op: str) -> Bound:
         """The all_reduce of our own, by the schedule whose connections are always open."""
@@ -415,7 +454,7 @@ class Communicator:
     def _keep(self, call: _Call, schedule: Schedule) -> _Ready:
         if len(self._bound) >= KEPT:
             del self._bound[next(iter(self._bound))]
-        program = compile_program(schedule, self.rank, call.count, call.dtype.itemsize)
+        program = compile_program(schedule, self.rank, call.elements, call.dtype.itemsize)
         self._room(program, call.dtype)
         combine = _mean_of_two if call.op == "mean of two" else combiner(call.op, call.dtype)
         bound = Bound(Progress(program, self._watch), self._opened(), call.dtype)
@@ -434,8 +473,8 @@ class Communicator:
             return gossip(self.num_ranks, call.rounds, call.seed)
         name = self._algorithms.get(call.operation.name, AUTO)
         if name == AUTO:
-            nbytes = call.count * call.dtype.itemsize
-            name = choose(call.operation, self.num_ranks, nbytes, self._network).algorithm
+            nbytes = call.elements * call.dtype.itemsize
+            name = choose(call.operation, self.num_ranks, nbytes, self.network).algorithm
         elif call.operation == ALL_REDUCE:
             return self.schedule
         key = call.operation, name
@@ -500,13 +539,19 @@ def _mean_of_two(one: Array, other: Array, *, out: Array) -> None:
 def _check(array: Array, result: Array, op: str = "sum") -> None:
     if op not in OPS:
         raise ValueError(f"no operation {op!r}: there are {', '.join(OPS)}")
-    if array.dtype.name not in _DTYPES or not array.dtype.isnative:
+    if not _known(array.dtype):
         raise ValueError(f"no collective of {array.dtype}: integers and floats of 1 to 8 bytes, native byte order")
     if not _fits(array, result):
         raise ValueError(
             f"array {array.dtype}{list(array.shape)} and out {result.dtype}{list(result.shape)} "
             "must be contiguous, alike in type and shape, and out writable"
         )
+
+
+@lru_cache
+def _known(dtype: np.dtype[Any]) -> bool:
+    """Asked at every call, and numpy takes 3 us for a type's name."""
+    return dtype.name in _DTYPES and dtype.isnative
 
 
 def _fits(array: Array, result: Array) -> bool:

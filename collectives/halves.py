@@ -6,7 +6,7 @@ numpy adds float16 element by element, and bfloat16 (ml_dtypes) likewise: tens o
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,10 @@ _INFINITY = 0x7C00 << 13
 
 def widened(combine: np.ufunc, dtype: np.dtype[Any]) -> Callable[..., None]:
     """``combine(one, other, out=result)`` on float16 or bfloat16 arrays, by one thread at a time."""
-    widen, narrow = (_widen_bfloat16, _narrow_bfloat16) if dtype.name == "bfloat16" else (_widen_half, _narrow_half)
+    if dtype.name == "bfloat16":
+        widen, narrow = _widen_bfloat16, _narrow_bfloat16
+    else:
+        widen, narrow = partial(_widen_half, np.empty(BLOCK, dtype=np.intp)), _narrow_half
     left, right = np.empty((2, BLOCK), dtype=np.float32)
 
     def run(one: NDArray[Any], other: NDArray[Any], *, out: NDArray[Any]) -> None:
@@ -42,8 +45,11 @@ def _halves() -> NDArray[np.float32]:
     return np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)
 
 
-def _widen_half(wide: NDArray[np.float32], array: NDArray[Any]) -> None:
-    np.take(_halves(), array.view(np.uint16), out=wide, mode="wrap")
+def _widen_half(index: NDArray[np.intp], wide: NDArray[np.float32], array: NDArray[Any]) -> None:
+    """``index`` is room for as many: numpy would make some at each call."""
+    places = index[: len(array)]
+    np.copyto(places, array.view(np.uint16))
+    np.take(_halves(), places, out=wide, mode="wrap")
 
 
 def _narrow_half(out: NDArray[Any], wide: NDArray[np.float32], spare: NDArray[np.float32]) -> None:
@@ -62,7 +68,9 @@ def _narrow_half(out: NDArray[Any], wide: NDArray[np.float32], spare: NDArray[np
     np.add(rounded, bits, out=rounded)
     np.add(rounded, np.uint32(0xFFF), out=rounded)
     np.right_shift(rounded, np.uint32(13), out=rounded)
-    np.bitwise_or(out.view(np.uint16), rounded, out=out.view(np.uint16), casting="unsafe")
+    short = wide.view(np.uint16)[: len(out)]
+    np.copyto(short, rounded, casting="unsafe")
+    np.bitwise_or(out.view(np.uint16), short, out=out.view(np.uint16))
 
 
 def _widen_bfloat16(wide: NDArray[np.float32], array: NDArray[Any]) -> None:

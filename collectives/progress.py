@@ -92,6 +92,9 @@ class Track:
         """When ``piece`` has reached its end."""
         self.piece = next(self._left, None)
 
+    def nbytes_left(self) -> int:
+        return sum(piece.hi - piece.reached for piece in self.pieces)
+
 
 class Progress:
     """All the lanes of a program under way."""

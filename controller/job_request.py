@@ -8,6 +8,7 @@ from typing import Any
 
 from topologies.addressing import host_index
 from topologies.fabric import Fabric, FabricError
+from topologies.ports import ANY_PORT
 from topologies.spelling import did_you_mean
 from topologies.traffic import Demand, FlowKey
 
@@ -117,7 +118,9 @@ def _demand(fabric: Fabric, item: Any, where: str) -> Demand:
     src, dst = (_host(fabric, item[key], f"{where}.{key}") for key in ("src", "dst"))
     if src == dst:
         raise RequestError(f"{where}: src and dst are both {src!r}; such a flow never leaves its host")
-    src_port, dst_port = (_number(item[key], f"{where}.{key}", 1, 65535) for key in ("src_port", "dst_port"))
+    src_port, dst_port = (_number(item[key], f"{where}.{key}", ANY_PORT, 65535) for key in ("src_port", "dst_port"))
+    if (src_port == ANY_PORT) != (dst_port == ANY_PORT):
+        raise RequestError(f"{where}: {ANY_PORT} stands for any port: give both ports, or {ANY_PORT} for both")
     steps, step_bytes = (_numbers(item[key], f"{where}.{key}") for key in ("steps", "step_bytes"))
     if len(steps) != len(step_bytes):
         raise RequestError(f"{where}.step_bytes: {len(step_bytes)} entries for {len(steps)} steps; one for each")

@@ -31,7 +31,12 @@ def _ref(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-_PORT_NUMBER = {"type": "integer", "minimum": 1, "maximum": 65535}
+_PORT_NUMBER = {
+    "type": "integer",
+    "minimum": 0,
+    "maximum": 65535,
+    "description": "0, for both ports: every connection between the two hosts that no flow with ports names.",
+}
 _DEMAND = _object(
     {"protocol": {"enum": ["tcp", "udp"]}},
     src=_TEXT,

@@ -11,11 +11,11 @@ the path a fast-failover group sends packets on as long as that port lives; else
 sends them on along the backup, or, at a switch that the backup does not pass, back the way they came, up to the first
 switch that it does pass. No controller has a part in it (OpenFlow 1.3, 5.6.1.4).
 
-Three priorities. 0: the explicit drop, so that what nothing matches is counted and goes nowhere (no flooding, no
+Four priorities. 0: the explicit drop, so that what nothing matches is counted and goes nowhere (no flooding, no
 LLDP; no ARP, for neighbours are permanent, or the switch that is asked answers). 5 and 10: the resident rules, which
 deliver by destination along the spanning tree; a switch knows the hosts below it (10) and sends the rest up (5), so
 that a fabric of 1,000 hosts needs thousands of rules and not hundreds of thousands. 100: a job's flows, exact to the
-5-tuple.
+5-tuple. 90: those of any port, which hold for what no exact one says.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ MISS_PRIORITY = 0
 UP_PRIORITY = 5
 DOWN_PRIORITY = 10
 FLOW_PRIORITY = 100
+PAIR_PRIORITY = 90
+"""Of flows of any port."""
 
 UNTAGGED = 0
 """As hosts send."""
@@ -289,7 +291,7 @@ def _entries_along(
 ) -> Iterator[Entry]:
     path = route.path.hops[1:]  # the first hop is the host's
     if len(path) == 1:
-        yield Rule(path[0].node, FLOW_PRIORITY, _exact(fabric, key, UNTAGGED), (*mark, Output(path[0].number)), ingress)
+        yield _flow_rule(path[0].node, _matching(fabric, key, UNTAGGED), (*mark, Output(path[0].number)), ingress)
         return
     backup = {port.node: port for port in route.backup.hops[1:]} if route.backup else {}
     tag, backup_tag = 2 * route.version, 2 * route.version + 1
@@ -300,17 +302,17 @@ def _entries_along(
             yield group
         onward = ToGroup(group.number) if group else Output(port.number)
         if place:
-            yield Rule(port.node, FLOW_PRIORITY, _exact(fabric, key, tag), (onward,), inner)
+            yield _flow_rule(port.node, _matching(fabric, key, tag), (onward,), inner)
             if back and backup and port.node not in backup:
-                returning = _exact(fabric, key, backup_tag)
-                yield Rule(port.node, FLOW_PRIORITY, returning, (Output(back.number),), inner)
+                returning = _matching(fabric, key, backup_tag)
+                yield _flow_rule(port.node, returning, (Output(back.number),), inner)
         else:
-            yield Rule(port.node, FLOW_PRIORITY, _exact(fabric, key, UNTAGGED), (*mark, SetTag(tag), onward), ingress)
-    yield _handing_over(path[-1], _exact(fabric, key, tag), inner)
+            yield _flow_rule(port.node, _matching(fabric, key, UNTAGGED), (*mark, SetTag(tag), onward), ingress)
+    yield _handing_over(path[-1], _matching(fabric, key, tag), inner)
     if route.backup:
         for port in route.backup.hops[1:-1]:
-            yield Rule(port.node, FLOW_PRIORITY, _exact(fabric, key, backup_tag), (Output(port.number),), inner)
-        yield _handing_over(route.backup.hops[-1], _exact(fabric, key, backup_tag), inner)
+            yield _flow_rule(port.node, _matching(fabric, key, backup_tag), (Output(port.number),), inner)
+        yield _handing_over(route.backup.hops[-1], _matching(fabric, key, backup_tag), inner)
 
 
 def _group(port: Port, elsewhere: Port | None, back: Port | None, version: int) -> Group | None:
@@ -330,10 +332,17 @@ def _group(port: Port, elsewhere: Port | None, back: Port | None, version: int) 
 
 
 def _handing_over(port: Port, match: Match, cookie: int) -> Rule:
-    return Rule(port.node, FLOW_PRIORITY, match, (SetTag(UNTAGGED), Output(port.number)), cookie)
+    return _flow_rule(port.node, match, (SetTag(UNTAGGED), Output(port.number)), cookie)
 
 
-def _exact(fabric: Fabric, key: FlowKey, tag: int) -> Match:
-    ports = {f"{key.protocol}_src": key.src_port, f"{key.protocol}_dst": key.dst_port}
+def _flow_rule(switch: str, match: Match, actions: tuple[Action, ...], cookie: int) -> Rule:
+    exact = match.tcp_src is not None or match.udp_src is not None
+    return Rule(switch, FLOW_PRIORITY if exact else PAIR_PRIORITY, match, actions, cookie)
+
+
+def _matching(fabric: Fabric, key: FlowKey, tag: int) -> Match:
+    ports: dict[str, int] = {f"{key.protocol}_src": key.src_port, f"{key.protocol}_dst": key.dst_port}
+    if key.is_any_port:
+        ports = {}
     source, target = ends(fabric, key)
     return Match(ETH_TYPE_IPV4, IP_PROTOCOLS[key.protocol], source, target, tag=tag, **ports)

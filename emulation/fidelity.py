@@ -24,7 +24,7 @@ What is seen and why it matters:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -110,9 +110,12 @@ LIMITS = {
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What was seen of the machine during a run (shares are from 0 to 1)."""
+    """What was seen of the machine during a run (shares are from 0 to 1).
 
-    cpu_idle: float
+    ``cpu_idle`` is None where it tells nothing: ranks polled all the time.
+    """
+
+    cpu_idle: float | None
     switch_lag: float
     lost_in_switch: int
     retransmitted: int
@@ -149,19 +152,23 @@ def judge(seen: Observation, probe: Probe, reach: Mapping[str, float], fastest: 
     """The checks of one run.
 
     ``reach[arm]`` is measured over predicted time at the largest size, ``fastest`` the least measured time over what
-    the bytes alone need.
+    the bytes alone need. Without predictions, ``reach`` is empty, and nothing is held against them.
     """
-    best, worst = min(reach, key=reach.__getitem__), max(reach, key=reach.__getitem__)
     rate = f"a single stream reached {probe.rate_share:.1%} of what the shaped rate carries"
     return [
         *judge_machine(seen),
         _check("rate", abs(1 - probe.rate_share), "share", rate),
         *_departures(probe),
         _check("round_trip", probe.round_trip_error, "x allowed", _round_trip(probe)),
-        _check("reach", reach[best] - 1, "share", _took(best, reach)),
-        _check("laggard", reach[worst] - 1, "share", _took(worst, reach)),
-        _check("too_fast", 1 - fastest, "share", f"the largest size took {fastest:.2f}x what its bytes need"),
+        *(_against_predictions(reach, fastest) if reach else ()),
     ]
+
+
+def _against_predictions(reach: Mapping[str, float], fastest: float) -> Iterator[Check]:
+    best, worst = min(reach, key=reach.__getitem__), max(reach, key=reach.__getitem__)
+    yield _check("reach", reach[best] - 1, "share", _took(best, reach))
+    yield _check("laggard", reach[worst] - 1, "share", _took(worst, reach))
+    yield _check("too_fast", 1 - fastest, "share", f"the largest size took {fastest:.2f}x what its bytes need")
 
 
 def judge_machine(seen: Observation) -> list[Check]:
@@ -170,7 +177,7 @@ def judge_machine(seen: Observation) -> list[Check]:
     lost = seen.lost_in_switch
     log = seen.log_lines[0] if seen.log_lines else "nothing"
     return [
-        _check("cpu_idle", seen.cpu_idle, "share", f"CPU: {seen.cpu_idle:.0%} idle while measuring"),
+        *_cpu_idle(seen.cpu_idle),
         _check(
             "switch_lag", seen.switch_lag, "share", f"ovs-vswitchd waited {seen.switch_lag:.0%} of the time for a core"
         ),
@@ -179,6 +186,10 @@ def judge_machine(seen: Observation) -> list[Check]:
         _check("checksum_errors", seen.checksum_errors, "segments", f"{seen.checksum_errors} checksum errors"),
         _check("log", len(seen.log_lines), "lines", f"ovs-vswitchd's log says: {log}"),
     ]
+
+
+def _cpu_idle(share: float | None) -> list[Check]:
+    return [] if share is None else [_check("cpu_idle", share, "share", f"CPU: {share:.0%} idle while measuring")]
 
 
 def _departures(probe: Probe) -> list[Check]:

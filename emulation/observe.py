@@ -37,12 +37,14 @@ class Watch:
     network: Network
     log_from: int = field(default_factory=lambda: LOG.stat().st_size if LOG.exists() else 0)
     _totals: dict[str, float] = field(default_factory=dict)
-    _worst_idle: float = 1.0
+    _worst_idle: float | None = None
     _worst_lag: float = 0.0
 
     @contextmanager
-    def stretch(self) -> Iterator[Callable[[], None]]:
+    def stretch(self, ranks_poll: bool = False) -> Iterator[Callable[[], None]]:
         """Watch one measured block; of CPU figures the worst block counts.
+
+        Ranks that poll (``ranks_poll``) leave no processor idle, by design: then the switch's lag alone tells.
 
         What it yields says that ranks have met and work begins: until then programs are being loaded, no packet is
         late for anybody, and a busy processor tells nothing.
@@ -52,7 +54,9 @@ class Watch:
         before, after = starts[-1], _snapshot(self.network)
         total = (after.busy - before.busy) + (after.idle - before.idle)
         lag_s, lasted_s = (after.lag_ns - before.lag_ns) / 1e9, after.at_s - before.at_s
-        self._worst_idle = min(self._worst_idle, (after.idle - before.idle) / max(1, total))
+        if not ranks_poll:
+            idle = (after.idle - before.idle) / max(1, total)
+            self._worst_idle = idle if self._worst_idle is None else min(self._worst_idle, idle)
         self._worst_lag = max(self._worst_lag, lag_s / max(1e-9, lasted_s))
         for name in after.tcp:
             self._totals[name] = self._totals.get(name, 0) + after.tcp[name] - before.tcp.get(name, 0)

@@ -17,6 +17,12 @@ CONNECT_PORT = 30000
 
 MAX_CHANNELS = 64
 
+ANY_PORT = 0
+"""No connection has it: in a flow's key it stands for every port."""
+
+MAX_SLOTS = (65536 - CONNECT_PORT) // MAX_CHANNELS
+"""Ranks of one address, those of all groups together: there are no more ports."""
+
 
 def listen_port(slot: int) -> int:
     """TCP port that rank number ``slot`` of its host (0 is the first) listens on."""

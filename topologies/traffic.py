@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from topologies.fabric import Fabric, Port
-from topologies.ports import channel
+from topologies.ports import ANY_PORT, channel
 
 Protocol = Literal["tcp", "udp"]
 """What carries a flow over IPv4; RoCEv2 is UDP to port 4791."""
@@ -20,13 +20,25 @@ Protocol = Literal["tcp", "udp"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class FlowKey:
-    """One connection in one direction: host names, and ports and protocol of the 5-tuple."""
+    """One connection in one direction: host names, and ports and protocol of the 5-tuple.
+
+    With ANY_PORT for both ports it is every connection of that protocol between these hosts (by their first NICs).
+    """
 
     src: str
     dst: str
     src_port: int
     dst_port: int
     protocol: Protocol = "tcp"
+
+    @classmethod
+    def any_port(cls, src: str, dst: str) -> FlowKey:
+        """Every TCP connection from one host to another: what routes programs whose ports nobody knows beforehand."""
+        return cls(src, dst, ANY_PORT, ANY_PORT)
+
+    @property
+    def is_any_port(self) -> bool:
+        return self.src_port == self.dst_port == ANY_PORT
 
     @property
     def channel(self) -> int:
@@ -39,6 +51,8 @@ class FlowKey:
 
     def __str__(self) -> str:
         udp = "/udp" if self.protocol == "udp" else ""
+        if self.is_any_port:
+            return f"{self.src}->{self.dst}{udp}"
         return f"{self.src}:{self.src_port}->{self.dst}:{self.dst_port}{udp}"
 
 

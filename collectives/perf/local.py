@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 import subprocess
@@ -18,12 +19,14 @@ def run_local(words: Sequence[str], peers: Sequence[str]) -> int:
     words = [*_without_ranks(words), "--peers", ",".join(peers)]
     if "--token" not in words:
         words += ["--token", secrets.token_hex(8)]
+    cores = sorted(os.sched_getaffinity(0))  # in turn: two ranks that talk would be drawn to one core
     ranks: list[subprocess.Popen[bytes]] = []
     previous = signal.signal(signal.SIGTERM, _stop)
     try:
         for rank in range(len(peers)):
             command = [sys.executable, "-m", "collectives", *words, "--rank", str(rank)]
             ranks.append(subprocess.Popen(command))
+            os.sched_setaffinity(ranks[-1].pid, {cores[rank % len(cores)]})
         return _first_failure(ranks)
     finally:
         _end(ranks)

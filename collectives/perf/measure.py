@@ -1,4 +1,4 @@
-"""Times a communicator's operations as nccl-tests does: a Row a size, out of place and in place.
+"""Times the operations of a group of ranks as nccl-tests does: a Row a size, out of place and in place.
 
 For each half: one operation untimed, a barrier, then the iterations back to back; the buffers move along with them, so
 that small sizes do not run from the cache; then the result is checked. Times, errors and names of all ranks are
@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from collectives.communicator import Communicator
 from collectives.metrics import DTYPES
 from collectives.operations import Operation
+from collectives.peers import Ranks
 from collectives.perf.checkdata import Expected, contributions, fill
 from collectives.perf.options import Options
 from collectives.perf.rows import Device, Half, Row
@@ -33,7 +33,7 @@ BARRIER_TIMED, BARRIER_UNTIMED = 1, 3
 """Ways to block (``-z``): a barrier after each iteration, in its time or not."""
 
 
-def devices(communicator: Communicator, text: str) -> list[Device]:
+def devices(communicator: Ranks, text: str) -> list[Device]:
     """Who takes part: every rank's process, host and device text."""
     mine = [os.getpid(), *_padded(socket.gethostname()), *_padded(text)]
     table = np.zeros((communicator.num_ranks, len(mine)), dtype=np.int32)
@@ -43,7 +43,7 @@ def devices(communicator: Communicator, text: str) -> list[Device]:
     return [Device(rank, int(row[0]), _unpadded(row[host]), _unpadded(row[device])) for rank, row in enumerate(table)]
 
 
-def rows(communicator: Communicator, options: Options, reports: StepReports | None = None) -> Iterator[Row]:
+def rows(communicator: Ranks, options: Options, reports: StepReports | None = None) -> Iterator[Row]:
     """A Row for each type, operation, root and size, as it is done; the same on every rank."""
     for dtype_name in options.dtypes:
         bench = _Bench(communicator, options, DTYPES[dtype_name].numpy, reports)
@@ -76,7 +76,7 @@ class _Bench:
     """The buffers of one type, and what is done with them."""
 
     def __init__(
-        self, communicator: Communicator, options: Options, dtype: np.dtype[Any], reports: StepReports | None
+        self, communicator: Ranks, options: Options, dtype: np.dtype[Any], reports: StepReports | None
     ) -> None:
         self._communicator = communicator
         self._ranks = communicator.num_ranks

@@ -11,6 +11,9 @@ from zlib import crc32
 from collectives import algorithms
 from collectives.memory import OPS
 from collectives.metrics import DTYPES, format_size, parse_size
+from collectives.operations import Operation
+from collectives.peers.libraries import LIBRARIES, RINGLAB, Library
+from collectives.peers.mpirun import LOOPBACK
 from collectives.perf.kinds import KINDS, Kind, kind_of
 from topologies.spelling import did_you_mean
 
@@ -19,7 +22,9 @@ EXAMPLES = """examples:
   python -m collectives --rank 0 --peers 10.0.0.1,10.0.0.2    rank 0 of two; start the other with --rank 1
   python -m collectives --ranks 2 --sizes 1M,16M -J out.json  just these sizes; times of every rank in a file
   python -m collectives all_to_all --ranks 4 --format csv     another operation, another form
-exit codes: 0 ok, 1 wrong values, 2 usage, 4 the ranks could not finish together
+  python -m collectives --ranks 4 --schedule allpairs-4.xml   an MSCCL XML program in place of an algorithm
+  python -m collectives --ranks 4 --library gloo              the same by gloo; openmpi: by Open MPI, over TCP
+exit codes: 0 ok, 1 wrong values, 2 usage, 3 the library is missing, 4 the ranks could not finish together
 """
 
 
@@ -83,6 +88,12 @@ class Options:
     form: str = "nccl"
     stragglers: bool = False
     explain: bool = False
+    library: Library = RINGLAB
+    store_port: int | None = None
+    mpi_agent: str | None = None
+    mpi_network: str = LOOPBACK
+    program: str | None = None
+    """Path of an MSCCL XML program in place of the algorithm."""
 
     def roots(self, num_ranks: int) -> Sequence[int]:
         """Those that are run one after another: -1 for an operation without."""
@@ -124,6 +135,7 @@ def parse(words: Sequence[str]) -> Options:
     """UsageError for a command line that can't be. ``--help`` prints and exits."""
     given = _parser().parse_args(words)
     kind = _kind(given.operation)
+    library = _library(given)
     low, high = (parse_size_of(flag, text) for flag, text in (("-b", given.minbytes), ("-e", given.maxbytes)))
     step = parse_size_of("-i", given.stepbytes)
     if given.sizes is None:
@@ -150,6 +162,11 @@ def parse(words: Sequence[str]) -> Options:
     if given.per_iter_skip >= given.iters:
         raise UsageError(f"-K {given.per_iter_skip}: fewer than the {given.iters} iterations (-n)")
     root = _root(given.root, len(peers))
+    ops = _choice("-o", given.op, tuple(OPS)) if kind.redop else ("sum",)
+    dtypes = _choice("-d", given.datatype, tuple(DTYPES))
+    if given.schedule and (given.algorithm or given.channels != 1):
+        raise UsageError("--schedule says which algorithm and channels: give it without --algorithm and --channels")
+    ops, dtypes = _can(library, Operation(kind.operation), ops, dtypes)
     return Options(
         rank=rank,
         peers=peers,
@@ -161,8 +178,8 @@ def parse(words: Sequence[str]) -> Options:
         iters=given.iters,
         warmup_iters=given.warmup_iters,
         checks=given.check,
-        ops=_choice("-o", given.op, tuple(OPS)) if kind.redop else ("sum",),
-        dtypes=_choice("-d", given.datatype, tuple(DTYPES)),
+        ops=ops,
+        dtypes=dtypes,
         average=given.average,
         json_path=given.output_file,
         algorithm=given.algorithm or ("ring" if kind.operation == "all_reduce" else "auto"),
@@ -170,7 +187,7 @@ def parse(words: Sequence[str]) -> Options:
         timeout_s=given.timeout,
         rendezvous_timeout_s=given.rendezvous_timeout,
         in_place=given.in_place,
-        device_name=given.device_name,
+        device_name=library.device if given.device_name is None else given.device_name,
         token=given.token,
         check_timed=given.check_timed,
         report_steps=_step_pairs(given.report_steps),
@@ -187,6 +204,11 @@ def parse(words: Sequence[str]) -> Options:
         form=given.format,
         stragglers=given.stragglers,
         explain=given.explain,
+        library=library,
+        store_port=given.store_port,
+        mpi_agent=given.mpi_agent,
+        mpi_network=given.mpi_network,
+        program=given.schedule,
     )
 
 
@@ -241,6 +263,7 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--algorithm", help=f"all_reduce: auto, {', '.join(algorithms.names())} (ring; of other operations auto)"
     )
+    how.add_argument("--schedule", metavar="FILE.xml", help="an MSCCL XML program in place of an algorithm")
     how.add_argument("--channels", type=int, default=1, help="copies of it beside each other (%(default)s)")
     how.add_argument("-T", "--timeout", type=float, default=10.0, help="seconds without progress (%(default)g)")
     how.add_argument("--rendezvous-timeout", type=float, default=30.0, help="seconds to find all ranks (%(default)g)")
@@ -255,7 +278,14 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--format", default="nccl", choices=FORMATS, help="of what is printed (%(default)s)")
     how.add_argument("--stragglers", action="store_true", help="also say which ranks the others waited for")
     how.add_argument("--explain", action="store_true", help="also say what each algorithm would cost")
-    how.add_argument("--device-name", default="numpy/TCP", help="what the device lines say (%(default)s)")
+    how.add_argument("--device-name", help=f"what the device lines say ({RINGLAB.device})")
+    other = parser.add_argument_group("other libraries")
+    other.add_argument("--library", default=RINGLAB.name, help=f"{', '.join(LIBRARIES)} (%(default)s)")
+    other.add_argument("--store-port", type=int, metavar="PORT", help="gloo: of rank 0, to meet at (29500)")
+    other.add_argument(
+        "--mpi-agent", metavar="COMMAND", help="openmpi: starts a daemon at a peer's address, as ssh does; with --peers"
+    )
+    other.add_argument("--mpi-network", default=LOOPBACK, metavar="CIDR", help="openmpi: to use alone (%(default)s)")
     return parser
 
 
@@ -284,12 +314,13 @@ def _peers(given: argparse.Namespace) -> tuple[int | None, tuple[str, ...]]:
             raise UsageError("--ranks starts all ranks here: give it without --rank and --peers")
         _positive("--ranks", given.ranks)
         return None, (given.address,) * given.ranks
-    if given.rank is None or given.peers is None:
+    by_mpirun = LIBRARIES[given.library].by_mpirun
+    if given.peers is None or (given.rank is None and not by_mpirun):
         raise UsageError("say who takes part: --ranks N, or --rank R --peers IP,IP,...")
     peers = tuple(address.strip() for address in given.peers.split(","))
     if not all(peers):
         raise UsageError(f"--peers {given.peers}: an address is empty")
-    if not 0 <= given.rank < len(peers):
+    if given.rank is not None and not 0 <= given.rank < len(peers):
         raise UsageError(f"--rank {given.rank}: from 0 to {len(peers) - 1}, as there are {len(peers)} peers")
     return given.rank, peers
 
@@ -319,6 +350,36 @@ def _kind(word: str) -> Kind:
         return kind_of(word)
     except KeyError:
         raise UsageError(f"{word}: {did_you_mean(word, tuple(KINDS))}") from None
+
+
+def _library(given: argparse.Namespace) -> Library:
+    if given.library not in LIBRARIES:
+        raise UsageError(f"--library {given.library}: {did_you_mean(given.library, tuple(LIBRARIES))}")
+    library = LIBRARIES[given.library]
+    if library is RINGLAB:
+        return library
+    if library.by_mpirun and given.rank is not None:
+        raise UsageError(f"--rank {given.rank}: mpirun numbers the ranks of {library.name}: leave it out")
+    for flag in ("algorithm", "explain", "report_steps", "schedule"):
+        if getattr(given, flag):
+            raise UsageError(f"--{flag.replace('_', '-')}: only of our own library, as {library.name} has its own ways")
+    if given.channels != 1:
+        raise UsageError(f"--channels {given.channels}: only of our own library, as {library.name} has its own ways")
+    return library
+
+
+def _can(
+    library: Library, operation: Operation, ops: tuple[str, ...], dtypes: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Of several (``all``) those that the library can do; UsageError where it can't do the one that was asked for."""
+    if operation.reduces:
+        ops = tuple(op for op in ops if op in library.ops) if len(ops) > 1 else ops
+        dtypes = tuple(dtype for dtype in dtypes if dtype in library.dtypes) if len(dtypes) > 1 else dtypes
+    try:
+        library.check(operation, dtypes, ops)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    return ops, dtypes
 
 
 def _only_here(given: argparse.Namespace) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from math import isnan
 
+from collectives.choice import Network
+from collectives.peers.libraries import RINGLAB
 from collectives.perf.options import Options
 from collectives.perf.percentiles import Spread, stragglers
 from collectives.perf.rows import Device, Half, Row, average_busbw, total_wrong
@@ -23,12 +26,15 @@ def record(
     rows: Sequence[Row],
     times: tuple[str, str],
     *,
+    library: str = RINGLAB.name,
     operations: Mapping[int, int],
+    network: Network | None = None,
 ) -> str:
     """The whole file. ``times`` are those of the start and the end, ``YYYY-MM-DD HH:MM:SS``.
 
-    Two keys are ours: ``operations``, pairs of bytes and how many collectives of so many bytes were run in all by the
-    communicator's own schedule; and ``stragglers`` of a half.
+    Four keys are ours: ``library``, which ran it, with its version; ``network``, its alpha, beta and gamma in seconds,
+    as text (``auto`` measures them); ``operations``, pairs of bytes and how many
+    collectives of so many bytes were run in all by the communicator's own schedule; and ``stragglers`` of a half.
 
     The environment is left out, as it may hold secrets; its key is there.
     """
@@ -45,6 +51,8 @@ def record(
             "out_of_bounds": {"count": wrong, "okay": wrong == 0},
             "average_bus_bandwidth": {"bandwidth": average_busbw(rows), "okay": "unchecked"},
             "errors": [""],
+            "library": library,
+            "network": None if network is None else list(map(repr, astuple(network))),
             "operations": [[nbytes, number] for nbytes, number in sorted(operations.items())],
             "end_time": times[1],
         }

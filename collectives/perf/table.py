@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from collectives.peers.libraries import RINGLAB
 from collectives.perf.options import Options
 from collectives.perf.percentiles import Spread
 from collectives.perf.rows import Device, Half, Row, average_busbw, total_wrong
@@ -23,7 +24,7 @@ def head(options: Options, devices: Iterable[Device]) -> Iterator[str]:
     step = f"{options.step_factor}(factor)" if by_factor else f"{options.step_bytes}(bytes)"
     yield (
         f"# nccl-tests version {FORMAT_VERSION} nccl-headers={NOTHING} nccl-library={NOTHING}"
-        " (its format; measured by ringlab over TCP)"
+        f" (its format; measured by ringlab over {'TCP' if options.library is RINGLAB else options.library.device})"
     )
     yield f"# Collective test starting: {options.kind.program}"
     yield (

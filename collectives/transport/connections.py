@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import socket
 import struct
+import termios
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -17,6 +19,8 @@ SEGMENT = 256 * 1024
 """Bytes received, added and forwarded at a time: small enough to add while in cache, large enough for few calls."""
 
 _RESET = struct.pack("ii", 1, 0)
+_LONGEST_S = 32767.0
+"""The kernel's longest time between keep-alive probes (MAX_TCP_KEEPIDLE)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +35,11 @@ class Group:
     slots: tuple[int, ...]
 
     @classmethod
-    def of(cls, rank: int, peers: Sequence[str]) -> Self:
-        """From texts: ``10.0.0.1``, or ``10.0.0.1+10.16.0.1`` for a host with two NICs. ValueError if one is none."""
+    def of(cls, rank: int, peers: Sequence[str], chosen: Sequence[int] | None = None) -> Self:
+        """From texts: ``10.0.0.1``, or ``10.0.0.1+10.16.0.1`` for a host with two NICs. ValueError if one is none.
+
+        ``chosen`` are the slots, where ranks of other groups have slots on these hosts too.
+        """
         addresses = tuple(tuple(peer.split("+")) for peer in peers)
         for number, nics in enumerate(addresses):
             for address in nics:
@@ -40,7 +47,7 @@ class Group:
                     socket.inet_pton(socket.AF_INET, address)
                 except OSError:
                     raise ValueError(f"rank {number}'s address {address!r} is no IPv4 address like 10.0.0.1") from None
-        return cls(rank, addresses, slots(peers))
+        return cls(rank, addresses, slots(peers) if chosen is None else tuple(chosen))
 
     def address(self, rank: int, channel: int) -> str:
         """The rank's address on ``channel``: channels take the NICs in turn."""
@@ -81,6 +88,11 @@ class Connection:
         self.scratch: NDArray[np.uint8] = np.empty(0 if outgoing else SEGMENT, dtype=np.uint8)
         self.view = self.scratch.data
 
+    def nbytes_waiting(self) -> int:
+        """Bytes that have come and are not used yet."""
+        (waiting,) = struct.unpack("i", fcntl.ioctl(self.fd, termios.FIONREAD, bytes(4)))
+        return self.carry + int(waiting)
+
     def reset(self) -> None:
         """End it by a reset, which leaves no TIME_WAIT: the next run may use the same two ports at once."""
         reset(self.sock)
@@ -118,6 +130,21 @@ def tune(sock: socket.socket) -> None:
     """Non-blocking, and small messages leave at once. Buffer sizes stay with the kernel, which adapts them."""
     sock.setblocking(False)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def guard(sock: socket.socket, timeout_s: float) -> None:
+    """Let the kernel end it when the peer's host is silent for as long: bytes not taken, or no answer to a probe.
+
+    A peer that has not read what fills all buffers is silent too: it would keep the sender waiting anyway. A stranger
+    can't talk into it: the kernel takes only segments of the connection's own addresses, ports and sequence numbers.
+    """
+    longest_s = min(timeout_s, _LONGEST_S)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1, round(longest_s * 1000)))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    # Half of the time idle, then two probes: the kernel counts whole seconds, so a time-out below 3 s comes late here.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, int(longest_s / 2)))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, int(longest_s / 4)))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 2)
 
 
 def reset(sock: socket.socket) -> None:

@@ -7,39 +7,68 @@ collective registers nothing. What may move when is decided in ``progress.py``.
 
 from __future__ import annotations
 
+import errno
+import os
 import select
-from collections.abc import Iterable
+import socket
+from collections.abc import Collection, Iterable
+from operator import itemgetter
 from os import sched_yield
 from time import monotonic
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from collectives.memory import Memory
 from collectives.progress import Piece, Progress, Track
-from collectives.transport.connections import SEGMENT, Connection, Group
+from collectives.transport.connections import SEGMENT, Connection, Group, guard
+from collectives.transport.door import last_words
 from collectives.transport.errors import PeerLostError, PeerSilentError, TransportError
 
 _EVENTS = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 _ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
-STRAIGHT = 16 * 1024
-"""A program that moves no more bytes than this on any lane is worked off straight: they fit the sockets' buffers."""
+STRAIGHT = SEGMENT
+"""A program that moves no more bytes than this on any lane is worked off straight: where the sockets' buffers are large
+enough; the first send that does not fit ends it."""
 
-SPINS = 10
-"""How often a small receive is tried, giving the core to others in between, before the rank sleeps."""
+SPINS = 30
+"""How often a rank looks for news, giving the core to others in between, before it sleeps: waking up takes longer."""
 
 FAREWELL_S = 2.0
 """How long to wait for the peers' resets at the end: they come at once, unless packets are lost."""
 
 
 class _Move(NamedTuple):
-    """A piece that crosses as one; ``scratch`` is None where it is sent."""
+    """A piece that crosses as one: bytes ``lo`` to ``hi`` of the input, if ``fresh``, or else of its home.
 
-    track: Track
+    What arrives to be added goes to ``room`` first; ``arrived`` are its elements. Both are None for all others.
+    """
+
+    sends: bool
+    fresh: bool
+    home: int
+    lo: int
+    hi: int
+    room: memoryview | None
+    arrived: NDArray[np.generic] | None
     connection: Connection
+    track: Track
     piece: Piece
-    scratch: NDArray[np.generic] | None
+
+    @classmethod
+    def sent(cls, track: Track, connection: Connection, piece: Piece) -> Self:
+        shift = piece.shift if piece.fresh else 0
+        lo, hi = piece.lo + shift, piece.hi + shift
+        return cls(True, piece.fresh, piece.home, lo, hi, None, None, connection, track, piece)
+
+    @classmethod
+    def received(cls, track: Track, connection: Connection, piece: Piece, scratch: NDArray[np.generic]) -> Self:
+        room, size = None, piece.hi - piece.lo
+        if piece.reduce:
+            room, scratch = connection.view[:size], scratch[: size // scratch.itemsize]
+        arrived = scratch if piece.reduce else None
+        return cls(False, False, piece.home, piece.lo, piece.hi, room, arrived, connection, track, piece)
 
 
 class Bound:
@@ -66,10 +95,10 @@ class Bound:
         lanes = [sum(piece.hi - piece.lo for piece in track.pieces) for track, _ in self.tracks()]
         if max(lanes, default=0) > STRAIGHT:
             return None
-        moves = [_Move(track, connection, piece, None) for track, connection in self.sending for piece in track.pieces]
+        moves = [_Move.sent(track, connection, piece) for track, connection in self.sending for piece in track.pieces]
         for track, connection, scratch in self.receiving:
-            moves += [_Move(track, connection, piece, scratch) for piece in track.pieces]
-        return tuple(sorted(moves, key=lambda move: (move.piece.step, move.scratch is not None)))
+            moves += [_Move.received(track, connection, piece, scratch) for piece in track.pieces]
+        return tuple(sorted(moves, key=lambda move: (move.piece.step, not move.sends)))
 
     def restart(self) -> None:
         for track, _ in self.sending:
@@ -85,6 +114,11 @@ class Bound:
             move.piece.reached = move.piece.hi
             move.track.advance()
         self.straight[number].piece.reached += moved
+
+    def hindmost(self) -> Track:
+        """The one at the lowest step, of those under way."""
+        under_way = [(track.piece.step, track) for track, _ in self.tracks() if track.piece is not None]
+        return min(under_way, key=itemgetter(0))[1]
 
     def tracks(self) -> Iterable[tuple[Track, Connection]]:
         yield from ((track, connection) for track, connection, _ in self.receiving)
@@ -106,7 +140,11 @@ class Loop:
         for connection in connections:
             self._by_fd[connection.fd] = connection
             self._by_end[connection.peer, connection.channel, connection.outgoing] = connection
+            guard(connection.sock, self._timeout_s)
             self._epoll.register(connection.fd, _EVENTS)
+
+    def connections(self) -> Collection[Connection]:
+        return self._by_fd.values()
 
     def has(self, peer: int, channel: int, *, outgoing: bool) -> bool:
         return (peer, channel, outgoing) in self._by_end
@@ -122,11 +160,20 @@ class Loop:
             bound.restart()
         elif self._run_straight(bound, bound.straight, memory, leaving):
             return
-        while not self._turn(bound, memory, leaving):
-            pass
+        patience, still_since = SPINS, None
+        while (moved := self._turn(bound, memory)) is not None:
+            if moved:
+                patience, still_since = SPINS, None
+            elif patience:
+                patience -= 1
+                sched_yield()
+                for _, connection, _ in bound.receiving:
+                    connection.ready = True
+            else:
+                still_since = self._sleep(bound, leaving, still_since)
 
-    def _turn(self, bound: Bound, memory: Memory, leaving: bool) -> bool:
-        """Every lane that may move does, or else the rank sleeps. True if all is done."""
+    def _turn(self, bound: Bound, memory: Memory) -> bool | None:
+        """Every lane that may move does. True if any did, None if all is done."""
         moved = left = False
         for track, connection in bound.sending:
             if track.piece is not None:
@@ -138,45 +185,37 @@ class Loop:
                 left = True
                 if connection.ready and self._receive(track, connection, memory, scratch):
                     moved = True
-        if left and not moved:
-            self._sleep(bound, leaving)
-        return not left
+        return moved if left else None
 
     def _run_straight(self, bound: Bound, moves: tuple[_Move, ...], memory: Memory, leaving: bool) -> bool:
         """False if a peer does not take all that we send: the rest is for ``_turn`` to do, from where we are."""
+        views = memory.views
         for number, move in enumerate(moves):
-            piece, scratch = move.piece, move.scratch
-            if scratch is None:
-                sent = self._send_straight(bound, number, move, memory)
-                if sent < piece.hi - piece.lo:
+            sends, fresh, home, lo, hi, room, arrived, connection, _, piece = move
+            if sends:
+                try:
+                    sent = connection.send(memory.source[lo:hi] if fresh else views[home][lo:hi])
+                except BlockingIOError:
+                    connection.ready, sent = False, 0
+                except OSError as error:
+                    bound.catch_up(number, 0)
+                    self._lost(move.track, connection, error)
+                if sent < hi - lo:
                     bound.catch_up(number, sent)
                     return False
-            elif piece.reduce:
-                self._receive_straight(bound, number, move.connection.view[: piece.hi - piece.lo], leaving)
-                memory.combine(piece, piece.lo, piece.hi, scratch)
+            elif arrived is None or room is None:
+                self._receive_straight(bound, number, views[home][lo:hi], leaving)
             else:
-                self._receive_straight(bound, number, memory.views[piece.home][piece.lo : piece.hi], leaving)
+                self._receive_straight(bound, number, room, leaving)
+                memory.combine(piece, lo, hi, arrived)
         return True
-
-    def _send_straight(self, bound: Bound, number: int, move: _Move, memory: Memory) -> int:
-        """How many bytes went."""
-        piece, connection = move.piece, move.connection
-        try:
-            if piece.fresh:
-                return connection.send(memory.source[piece.lo + piece.shift : piece.hi + piece.shift])
-            return connection.send(memory.views[piece.home][piece.lo : piece.hi])
-        except BlockingIOError:
-            connection.ready = False
-            return 0
-        except OSError as error:
-            bound.catch_up(number, 0)
-            self._lost(move.track, connection, error)
 
     def _receive_straight(self, bound: Bound, number: int, into: memoryview, leaving: bool) -> None:
         """All of move ``number``: tried a few times, then slept for."""
         assert bound.straight is not None
-        track, connection, _, _ = bound.straight[number]
-        patience = SPINS
+        move = bound.straight[number]
+        connection = move.connection
+        patience, size, still_since = SPINS, len(into), None
         while len(into):
             try:
                 came = connection.recv_into(into)
@@ -187,15 +226,15 @@ class Loop:
                     continue
                 connection.ready = False
                 while not connection.ready:
-                    self._sleep(bound, leaving, number)
+                    still_since = self._sleep(bound, leaving, still_since, (number, size - len(into)))
                 continue
             except OSError as error:
                 bound.catch_up(number, 0)
-                self._lost(track, connection, error)
+                self._lost(move.track, connection, error)
             if not came:
                 bound.catch_up(number, 0)
-                self._lost(track, connection, None)
-            into = into[came:]
+                self._lost(move.track, connection, None)
+            into, still_since = into[came:], None
 
     def _send(self, track: Track, connection: Connection, memory: Memory) -> bool:
         """One segment at most; True if any byte went."""
@@ -272,11 +311,20 @@ class Loop:
         return came
 
     # -- sleeping, and what can happen meanwhile ----------------------------------------
-    def _sleep(self, bound: Bound, leaving: bool, straight: int | None = None) -> None:
-        """Until a socket has news. ``straight`` is the number of the move that waits, on the straight way."""
-        events = self._epoll.poll(self._timeout_s)
+    def _sleep(
+        self, bound: Bound, leaving: bool, since: float | None, straight: tuple[int, int] | None = None
+    ) -> float:
+        """Until a socket has news. Returns since when nothing has moved: ``since``, or now if that is None.
+
+        News are no movement: of a peer that ended, of bytes that can't be used yet. ``straight`` is the number of the
+        move that waits on the straight way, and how many of its bytes are done.
+        """
+        now = monotonic()
+        since = now if since is None else since
+        # Once more at the end: if it is this rank that was stopped for so long, the others' news are waiting.
+        events = self._epoll.poll(max(0.0, since + self._timeout_s - now)) or self._epoll.poll(0)
         if straight is not None and (not events or any(mask & _ENDED for _, mask in events)):
-            bound.catch_up(straight, 0)
+            bound.catch_up(*straight)
         if not events:
             raise self._silent(bound)
         for fd, mask in events:
@@ -285,33 +333,46 @@ class Loop:
             if mask & _ENDED:
                 connection.ended = True
                 self._judge_end(bound, connection, leaving)
+        return since
 
     def _judge_end(self, bound: Bound, connection: Connection, leaving: bool) -> None:
-        """A peer hung up: bad at once, unless its last bytes are still to be read, or it is allowed to."""
+        """A peer hung up: bad at once, unless all that it owes is here already, or it is allowed to."""
         track = next((track for track, other in bound.tracks() if other is connection), None)
-        through = track is None or track.piece is None
-        if not (through and leaving) and (connection.outgoing or through):
-            self._lost(track, connection, None)
+        if track is None or track.piece is None:
+            fair = leaving
+        else:
+            fair = not connection.outgoing and connection.nbytes_waiting() >= track.nbytes_left()
+        if fair:
+            return
+        if track is None or track.piece is None:
+            track = bound.hindmost()
+        code = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        why = last_words(connection.sock) if connection.outgoing else ""
+        self._lost(track, connection, OSError(code, why or os.strerror(code)) if code or why else None)
 
-    def _lost(self, track: Track | None, connection: Connection, error: OSError | None) -> NoReturn:
-        piece = track.piece if track else None
-        where = f"at step {piece.step}" if piece else "between its steps"
-        why = error.strerror.lower() if error and error.strerror else "it ended the connection"
+    def _lost(self, track: Track, connection: Connection, error: OSError | None) -> NoReturn:
+        assert track.piece is not None
+        where = f"at step {track.piece.step}"
+        if error and error.errno == errno.ETIMEDOUT:
+            raise self._unheard(connection, where) from None
+        why = error.strerror if error and error.strerror else "it ended the connection"
+        why = why[:1].lower() + why[1:]
         raise PeerLostError(
             f"{self._group.me} lost {self._group.name(connection.peer)} {where}: {why}; see what that rank says"
         ) from None
 
     def _silent(self, bound: Bound) -> TransportError:
         """Who is to blame when nothing moved: whoever we could have heard from, or sent to."""
-        me, waited = self._group.me, f"for {self._timeout_s:g} s"
         for track, connection in bound.tracks():
             piece = track.piece
             if piece is not None and piece.limit() > piece.reached:
-                peer, step = self._group.name(connection.peer), f"at step {piece.step}"
-                if connection.outgoing:
-                    return PeerSilentError(f"{me} could not send to {peer} {step} {waited}")
-                return PeerSilentError(f"{me} heard nothing from {peer} {step} {waited}")
+                return self._unheard(connection, f"at step {piece.step}")
         raise AssertionError("every lane waits for another: the program is not in the order of its steps")
+
+    def _unheard(self, connection: Connection, where: str) -> PeerSilentError:
+        trouble = "could not send to" if connection.outgoing else "heard nothing from"
+        peer = self._group.name(connection.peer)
+        return PeerSilentError(f"{self._group.me} {trouble} {peer} {where} for {self._timeout_s:g} s")
 
     # -- the end ------------------------------------------------------------------------
     def leave(self) -> None:

@@ -2,13 +2,16 @@
 
 For each of its flows a rank opens the connection (from a source port that tells the channel), says hello and waits for
 the welcome; at the same time it listens for the flows that end here. Nobody waits for anybody in particular, so the
-ranks may start in any order. Whoever does not belong is refused and told why; a rank of this job that runs something
-else ends the rendezvous on both sides.
+ranks may start in any order. Whoever does not belong is refused and told why (``door.py``). A rank of this job that
+runs something else ends the rendezvous on every rank: each tells those who call it, or whom it has welcomed already,
+what the first two found, before it leaves.
+
+Later meetings, for the connections of another operation, go the same way, beside the connections that are there. Ranks
+come to them one after another: who calls too early is asked to call again.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import select
@@ -19,24 +22,25 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from collectives.transport.connections import Connection, Group, caller, listener, reset, tune
-from collectives.transport.errors import RendezvousError
+from collectives.transport.connections import Connection, Group, caller, listener, reset
+from collectives.transport.door import Door, Guest, last_words, read, refuse
+from collectives.transport.errors import PeerLostError, RendezvousError, TransportError
 from collectives.transport.hello import (
-    HELLO,
+    NOT_YET,
     REPLY,
     Hello,
     HelloError,
-    decode_hello,
     decode_reply,
     difference,
     encode_hello,
-    encode_reply,
-    missing,
 )
 from topologies.ports import connect_port, listen_port
 
 RETRY_S = 0.02
 """A peer that does not listen yet is called again after this long."""
+
+TELL_S = 0.5
+"""How long a rank that found another job stays to tell its callers: they are on their way, if they run at all."""
 
 Key = tuple[int, int]
 """Peer and channel."""
@@ -55,17 +59,11 @@ class _Call:
     trouble: str = "not called yet"
 
 
-@dataclass(slots=True, eq=False)
-class _Guest:
-    """Somebody who connected here and has not said who it is."""
-
-    sock: socket.socket
-    address: str
-    inbox: bytearray = field(default_factory=bytearray)
-
-
 class Rendezvous:
-    """Opens all connections of one rank: ``with Rendezvous(...) as rendezvous: connections = rendezvous.meet()``."""
+    """Opens connections of one rank: ``with Rendezvous(...) as rendezvous: connections = rendezvous.meet()``.
+
+    ``present`` are those it has from earlier meetings: if one ends, so does this meeting.
+    """
 
     def __init__(
         self,
@@ -76,6 +74,7 @@ class Rendezvous:
         token: str,
         settings: Mapping[str, str],
         timeout_s: float,
+        present: Collection[Connection] = (),
     ) -> None:
         self._group = group
         self._token = token
@@ -85,13 +84,16 @@ class Rendezvous:
         self._calls = [_Call(peer, channel) for peer, channel in sorted(outgoing)]
         self._expected = set(incoming)
         self._ready: list[Connection] = []
-        self._refused = ""
+        self._present = present
+        self._verdict = ""
+        self._left = ""
         self._poll = select.poll()
-        self._by_fd: dict[int, _Call | _Guest | Connection] = {}
+        self._by_fd: dict[int, _Call | Connection] = {}
+        for connection in present:
+            self._by_fd[connection.fd] = connection
+            self._poll.register(connection.fd, select.POLLRDHUP)
         port = listen_port(group.slots[group.rank])
-        self._listeners = {
-            sock.fileno(): sock for sock in (self._bound(listener, nic, port) for nic in group.addresses[group.rank])
-        }
+        self._door = Door([self._bound(listener, nic, port) for nic in group.addresses[group.rank]], self._poll)
 
     def __enter__(self) -> Self:
         return self
@@ -99,43 +101,74 @@ class Rendezvous:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for sock in self._listeners.values():
-            sock.close()
+        self._door.close()
         for pending in self._by_fd.values():
-            if isinstance(pending, _Call | _Guest) and pending.sock is not None:
+            if isinstance(pending, _Call) and pending.sock is not None:
                 reset(pending.sock)
-            elif isinstance(pending, Connection) and error is not None:
-                pending.reset()
+        for connection in self._ready if error is not None else ():
+            connection.reset()
 
     def meet(self) -> list[Connection]:
-        """The open connections, when all are. RendezvousError if that fails, or at the deadline."""
-        for sock in self._listeners.values():
-            self._poll.register(sock, select.POLLIN)
-        while self._calls or self._expected:
-            now = monotonic()
-            if now >= self._deadline:
-                raise self._timed_out()
-            wake_at = self._deadline
-            for call in self._calls:
-                if call.sock is None and call.retry_at <= now:
-                    self._dial(call)
-                if call.sock is None:
-                    wake_at = min(wake_at, call.retry_at)
-            for fd, _ in self._poll.poll(max(wake_at - now, 0.001) * 1000):
-                self._handle(fd)
+        """The open connections, when all are. TransportError if that fails, or at the deadline."""
+        try:
+            while self._calls or self._expected or self._left:
+                self._turn(monotonic())
+        except TransportError:
+            if self._verdict:
+                self._tell_others()
+            raise
         return self._ready
 
+    def _turn(self, now: float) -> None:
+        if now >= self._deadline:
+            raise self._timed_out()
+        self._door.clear(now)
+        wake_at = self._door.wait_until(self._deadline)
+        for call in self._calls:
+            if call.sock is None and call.retry_at <= now:
+                self._dial(call)
+            if call.sock is None:
+                wake_at = min(wake_at, call.retry_at)
+        for fd, _ in self._poll.poll(max(wake_at - now, 0.001) * 1000):
+            self._handle(fd)
+
     def _handle(self, fd: int) -> None:
-        if fd in self._listeners:
-            self._welcome_guests(self._listeners[fd])
+        if self._door.owns(fd):
+            if heard := self._door.hear(fd):
+                self._judge(*heard)
             return
         found = self._by_fd.get(fd)
         if isinstance(found, _Call):
             self._go_on(found)
-        elif isinstance(found, _Guest):
-            self._listen_to(found)
         elif isinstance(found, Connection):
-            raise RendezvousError(f"{self._group.me}: {self._group.name(found.peer)} left before all ranks had met")
+            self._hung_up(found)
+
+    def _hung_up(self, connection: Connection) -> None:
+        """A peer left. It says why where only this rank is to talk; if not there, another may be about to tell."""
+        me, peer = self._group.me, self._group.name(connection.peer)
+        if self._present:
+            raise PeerLostError(f"{me} lost {peer} before step 0: it ended the connection; see what that rank says")
+        said = f"{me}: {peer} left before all ranks had met"
+        if connection.outgoing and (verdict := last_words(connection.sock)):
+            self._verdict = verdict
+            raise RendezvousError(f"{said}: {verdict}")
+        self._forget(connection.sock)
+        self._left = self._left or said
+        self._deadline = min(self._deadline, monotonic() + TELL_S)
+
+    def _tell_others(self) -> None:
+        """Who is welcome already, and who calls meanwhile, hears why this rank leaves."""
+        for connection in self._ready:
+            if not connection.outgoing:
+                refuse(connection.sock, self._verdict)
+        for fd in self._by_fd:
+            self._poll.unregister(fd)
+        until = min(self._deadline, monotonic() + TELL_S)
+        while self._expected and (left := until - monotonic()) > 0:
+            for fd, _ in self._poll.poll(left * 1000):
+                if self._door.owns(fd) and (heard := self._door.hear(fd)):
+                    self._door.turn_away(heard[0], self._verdict)
+                    self._expected.discard((heard[1].src, heard[1].channel))
 
     # -- connections opened here --------------------------------------------------------
     def _dial(self, call: _Call) -> None:
@@ -149,7 +182,8 @@ class Rendezvous:
             return
         call.sock, call.said_hello, call.inbox = sock, False, bytearray()
         call.trouble = "no answer"
-        self._watch(sock, call, select.POLLOUT)
+        self._by_fd[sock.fileno()] = call
+        self._poll.register(sock, select.POLLOUT)
 
     def _call_later(self, call: _Call, trouble: str) -> None:
         if call.sock is not None:
@@ -163,88 +197,77 @@ class Rendezvous:
         code = call.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
             self._call_later(call, os.strerror(code))
-        elif not call.said_hello:
-            hello = Hello(self._token, self._group.rank, call.peer, call.channel, self._settings)
-            call.sock.send(encode_hello(hello))  # a first send of less than a segment always fits
-            call.said_hello = True
-            self._poll.modify(call.sock, select.POLLIN)
-        else:
+        elif call.said_hello:
             self._hear_reply(call, call.sock)
+        else:
+            self._say_hello(call, call.sock)
+
+    def _say_hello(self, call: _Call, sock: socket.socket) -> None:
+        hello = Hello(self._token, self._group.rank, call.peer, call.channel, self._settings)
+        message = encode_hello(hello)
+        try:
+            sock.send(message)  # a first send of so few bytes always fits
+        except OSError as error:  # it hung up meanwhile
+            self._call_later(call, os.strerror(error.errno or 0))
+            return
+        call.said_hello = True
+        self._poll.modify(sock, select.POLLIN)
 
     def _hear_reply(self, call: _Call, sock: socket.socket) -> None:
         try:
-            complete = _read(sock, call.inbox, REPLY)
+            complete = read(sock, call.inbox, REPLY)
         except (OSError, HelloError) as error:
             self._call_later(call, f"hung up ({error})")
             return
         if not complete:
             return
-        if reason := decode_reply(bytes(call.inbox)):
+        reason = decode_reply(bytes(call.inbox))
+        if reason == NOT_YET:
+            self._call_later(call, "it has not come to this meeting yet")
+            return
+        if reason:
+            self._verdict = reason
             raise RendezvousError(f"{self._group.me} was refused by {self._group.name(call.peer)}: {reason}")
         self._calls.remove(call)
         self._keep(Connection(sock, call.peer, call.channel, outgoing=True))
 
     # -- connections opened by others ---------------------------------------------------
-    def _welcome_guests(self, listening: socket.socket) -> None:
-        while True:
-            try:
-                sock, (host, port) = listening.accept()
-            except BlockingIOError:
-                return
-            except OSError:  # it gave up between its call and our answer
-                continue
-            tune(sock)
-            self._watch(sock, _Guest(sock, f"{host}:{port}"), select.POLLIN)
-
-    def _listen_to(self, guest: _Guest) -> None:
-        try:
-            if not _read(guest.sock, guest.inbox, HELLO):
-                return
-            hello = decode_hello(bytes(guest.inbox))
-        except (OSError, HelloError) as error:
-            self._turn_away(guest, str(error))
-            return
+    def _judge(self, guest: Guest, hello: Hello) -> None:
+        key = hello.src, hello.channel
         if reason := self._stranger(hello):
-            self._turn_away(guest, reason)
+            self._door.turn_away(guest, reason)
         elif differs := difference(self._settings, hello.settings):
-            name, mine, theirs = differs
-            peer = self._group.name(hello.src)
-            self._turn_away(guest, f"{name} is {mine} there and {theirs} here")
-            raise RendezvousError(
-                f"{self._group.me} and {peer} do not run the same job: {name} is {mine} here and {theirs} there"
-            )
-        elif (hello.src, hello.channel) not in self._expected:
-            self._turn_away(guest, f"rank {hello.src} channel {hello.channel} is not expected, or is here already")
-        else:
-            guest.sock.send(encode_reply(""))
-            self._expected.discard((hello.src, hello.channel))
-            self._keep(Connection(guest.sock, hello.src, hello.channel, outgoing=False))
+            self._expected.discard(key)
+            raise self._another_job(guest, hello.src, differs)
+        elif key not in self._expected:
+            here = any((one.peer, one.channel) == key and not one.outgoing for one in (*self._ready, *self._present))
+            reason = f"rank {hello.src} channel {hello.channel} is here already" if here else NOT_YET
+            self._door.turn_away(guest, reason)
+        elif self._door.welcome(guest):
+            self._expected.discard(key)
+            self._keep(Connection(guest.sock, *key, outgoing=False))
+
+    def _another_job(self, guest: Guest, peer: int, differs: tuple[str, str, str]) -> RendezvousError:
+        name, mine, theirs = differs
+        me = self._group.rank
+        self._verdict = f"{name} is {mine} on rank {me} and {theirs} on rank {peer}"
+        self._door.turn_away(guest, self._verdict)
+        return RendezvousError(
+            f"{self._group.me} and {self._group.name(peer)} do not run the same job: "
+            f"{name} is {mine} here and {theirs} there"
+        )
 
     def _stranger(self, hello: Hello) -> str:
         """Why this hello is none of ours; empty if it is."""
         if hello.token != self._token:
-            return "it belongs to another job: the tokens differ"
+            return f"rank {hello.src} belongs to another job: the tokens differ"
         if hello.dst != self._group.rank:
             return f"rank {hello.dst} is not here: this is {self._group.me}"
         if not 0 <= hello.src < len(self._group.addresses):
             return f"there is no rank {hello.src} among {len(self._group.addresses)}"
         return ""
 
-    def _turn_away(self, guest: _Guest, reason: str) -> None:
-        """Say why, and close so that the words still arrive."""
-        self._refused = f"{guest.address}: {reason}"
-        self._forget(guest.sock)
-        with contextlib.suppress(OSError):  # it may be gone: nobody to tell
-            guest.sock.send(encode_reply(reason))
-            guest.sock.shutdown(socket.SHUT_WR)
-            guest.sock.recv(1 << 16)  # what is not read when it closes would turn the end into a reset
-        guest.sock.close()
-
     # -- both ---------------------------------------------------------------------------
-    def _watch(self, sock: socket.socket, what: _Call | _Guest, events: int) -> None:
-        self._by_fd[sock.fileno()] = what
-        self._poll.register(sock, events)
-
     def _forget(self, sock: socket.socket) -> None:
         self._poll.unregister(sock)
         del self._by_fd[sock.fileno()]
@@ -267,21 +290,10 @@ class Rendezvous:
             raise RendezvousError(f"{self._group.me} can't use {address} port {port}: {hint}") from None
 
     def _timed_out(self) -> RendezvousError:
+        if self._left:
+            return RendezvousError(self._left)
         absent = {call.peer: call.trouble for call in reversed(self._calls)}
         absent |= {peer: "did not call" for peer, _ in self._expected if peer not in absent}
         ranks = ", ".join(f"{self._group.name(peer)}: {trouble}" for peer, trouble in sorted(absent.items()))
-        hint = f"; refused {self._refused}" if self._refused else ""
+        hint = f"; refused {self._door.refused}" if self._door.refused else ""
         return RendezvousError(f"{self._group.me} waited {self._timeout_s:g} s for {ranks}{hint}")
-
-
-def _read(sock: socket.socket, inbox: bytearray, magic: bytes) -> bool:
-    """Take what there is of one message; True when it is complete. HelloError if it is none, or ends early."""
-    while left := missing(bytes(inbox), magic):
-        try:
-            data = sock.recv(left)
-        except BlockingIOError:
-            return False
-        if not data:
-            raise HelloError("it hung up without a word" if not inbox else "it hung up in the middle of its hello")
-        inbox += data
-    return True

@@ -1,7 +1,8 @@
 """The arms of a spec (which policies take turns) and the pairs of them to compare.
 
 An arm is written as a policy's text (``pinned``, ``ecmp:seed=1``) or as ``{ecmp: {seeds: [1, 2, 3]}}``, which makes an
-arm of every seed. Arms of one policy are one *group*: ecmp with three seeds is three draws of the same thing.
+arm of every seed. Arms of one policy are one *group*: ecmp with three seeds is three draws of the same thing. An arm
+may name the library that runs its collective, ``{pinned: {library: gloo}}`` or ``pinned+gloo``: both are in its name.
 """
 
 from __future__ import annotations
@@ -16,32 +17,78 @@ from topologies.yaml_lines import FieldPath, Problems
 CheckPolicy = Callable[[str], object]
 """Raises ValueError where a policy's text names none: ``controller.routing.policy``."""
 
+CheckLibrary = Callable[[str], object]
+"""Raises ValueError where there is no such library, or it can't do what is asked of it."""
+
+OURS = "ringlab"
+"""The library of arms that name none."""
+
+
+def only_ours(library: str) -> None:
+    """A CheckLibrary."""
+    if library != OURS:
+        raise ValueError(f"no library {library!r} here: only {OURS} can do this")
+
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One policy that takes its turns; ``policy`` is its text as ``controller.routing.policy`` reads it."""
+    """One policy that takes its turns; ``policy`` is its text as ``controller.routing.policy`` reads it.
+
+    ``library`` runs the collective.
+    """
 
     name: str
     group: str
     policy: str
+    library: str = OURS
 
 
-def read_arms(entries: Sequence[Any], check: CheckPolicy, problems: Problems) -> tuple[Arm, ...]:
-    """The arms of the field ``arms``; problems are added for what is wrong or there twice."""
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What one arm is, and where it stands. Without a ``library`` of its own it has the spec's."""
+
+    policy: str
+    library: Any
+    path: FieldPath
+
+    def arm(self, default: str) -> Arm:
+        library = default if self.library is None else self.library
+        suffix = "" if library == default else f"+{library}"
+        return Arm(self.policy + suffix, self.policy.partition(":")[0] + suffix, self.policy, library)
+
+
+def read_arms(
+    entries: Sequence[Any],
+    check: CheckPolicy,
+    problems: Problems,
+    library: str = OURS,
+    check_library: CheckLibrary = only_ours,
+) -> tuple[Arm, ...]:
+    """The arms of the field ``arms``; problems are added for what is wrong or there twice.
+
+    ``library`` is that of arms that name none.
+    """
     arms: dict[str, Arm] = {}
     for index, entry in enumerate(entries):
         said = set()  # a misspelt policy with three seeds is one error
-        for text, path in _texts(entry, ("arms", index), problems):
-            if text in arms:
-                problems.add(path, f"the arm {text!r} is there twice; keep one")
-            try:
-                check(text)
-            except ValueError as error:
-                if str(error) not in said:
-                    problems.add(path, str(error))
-                said.add(str(error))
-            arms[text] = Arm(name=text, group=text.partition(":")[0], policy=text)
+        for written in _written(entry, ("arms", index), problems):
+            arm = written.arm(library)
+            if arm.name in arms:
+                problems.add(written.path, f"the arm {arm.name!r} is there twice; keep one")
+            for wrong in _wrong(arm, check, check_library):
+                if wrong not in said:
+                    problems.add(written.path, wrong)
+                said.add(wrong)
+            arms[arm.name] = arm
     return tuple(arms.values())
+
+
+def _wrong(arm: Arm, check: CheckPolicy, check_library: CheckLibrary) -> Iterator[str]:
+    for one, text in ((check, arm.policy), (check_library, arm.library)):
+        try:
+            one(text)
+        except ValueError as error:
+            yield str(error)
 
 
 def read_pairs(entries: Sequence[Any] | None, arms: Sequence[Arm], problems: Problems) -> tuple[tuple[str, str], ...]:
@@ -72,10 +119,11 @@ def _pair(entry: Any, path: FieldPath, known: Sequence[str], problems: Problems)
         yield entry[0], entry[1]
 
 
-def _texts(entry: Any, path: FieldPath, problems: Problems) -> Iterator[tuple[str, FieldPath]]:
-    """Every policy text that one item of ``arms`` stands for, and its place."""
+def _written(entry: Any, path: FieldPath, problems: Problems) -> Iterator[_Written]:
+    """Every arm that one item of ``arms`` stands for."""
     if isinstance(entry, str):
-        yield entry, path
+        policy, plus, library = entry.partition("+")
+        yield _Written(policy, library if plus else None, path)
     elif not isinstance(entry, dict) or len(entry) != 1:
         problems.add(path, "is no policy; write one like pinned, ecmp:seed=1 or {ecmp: {seeds: [1, 2, 3]}}")
     else:
@@ -83,21 +131,22 @@ def _texts(entry: Any, path: FieldPath, problems: Problems) -> Iterator[tuple[st
         yield from _expanded(name, options, (*path, name), problems)
 
 
-def _expanded(name: str, options: Any, path: FieldPath, problems: Problems) -> Iterator[tuple[str, FieldPath]]:
+def _expanded(name: str, options: Any, path: FieldPath, problems: Problems) -> Iterator[_Written]:
     if options is None:
-        yield name, path
+        yield _Written(name, None, path)
         return
     if not isinstance(options, dict):
         problems.add(path, f"write its options as a mapping, like {name}: {{seeds: [1, 2, 3]}}")
         return
-    single = {key: value for key, value in options.items() if key != "seeds"}
+    library = options.get("library")
+    single = {key: value for key, value in options.items() if key not in ("seeds", "library")}
     if "seeds" not in options:
-        yield _text(name, single), path
+        yield _Written(_text(name, single), library, path)
     elif not isinstance(options["seeds"], list) or not options["seeds"]:
         problems.add((*path, "seeds"), "is no list of seeds; write one like [1, 2, 3]")
     else:
         for index, seed in enumerate(options["seeds"]):
-            yield _text(name, {**single, "seed": seed}), (*path, "seeds", index)
+            yield _Written(_text(name, {**single, "seed": seed}), library, (*path, "seeds", index))
 
 
 def _text(name: str, options: Mapping[str, Any]) -> str:

@@ -14,8 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from collectives import algorithms, metrics
+from collectives import algorithms, choice, metrics
 from collectives.job import demands
+from collectives.peers.libraries import RINGLAB, Library
 from collectives.schedule import Schedule
 from controller.client import ControllerError
 from controller.process import RunningController, running_controller
@@ -27,6 +28,8 @@ from emulation.network import Network, built, require_machine
 from emulation.outages import Outages
 from emulation.plan import Plan
 from ringlab.experiments.faults_blame import explain
+from ringlab.experiments.libraries import pair_demands
+from ringlab.experiments.library_start import first_addresses, started_by
 from topologies import addressing
 from topologies.fabric import Port
 from topologies.traffic import Demand, Paths, link_bytes
@@ -69,12 +72,13 @@ class Faults:
 class Installed:
     """A policy in force: the paths the controller chose, and what they cost.
 
-    ``objective_s`` is the time that the worst links need at nominal rates, ``lower_bound_s`` what no routing beats.
+    ``objective_s`` is the time that the worst links need at nominal rates, ``lower_bound_s`` what no routing beats;
+    both None where nobody knows what will be sent: for a library that is not ours.
     """
 
     paths: Paths
-    objective_s: float
-    lower_bound_s: float
+    objective_s: float | None
+    lower_bound_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +97,15 @@ class Measured:
 class Block:
     """One arm's turn: its sizes, nccl-tests' text, the bytes that the switches saw meanwhile.
 
-    ``operations`` maps bytes to the number of collectives of so many bytes: timed ones, warm-up, checks and barriers.
+    ``operations`` maps bytes to the number of collectives of so many bytes: timed ones, warm-up, checks and barriers;
+    it is empty for a library that is not ours. ``library`` is the one that ran, with its version.
     """
 
     sizes: tuple[Measured, ...]
     text: str
     crossed: Counter[Port]
     operations: dict[int, int]
+    library: str = RINGLAB.name
 
 
 class Bench:
@@ -110,16 +116,25 @@ class Bench:
         self.control = control
         self.job = job
         self.fabric = network.plan.fabric
-        self._announced: tuple[str, int] | None = None
+        self._announced: tuple[str, str, list[Demand]] | None = None
         self._paths: Paths = {}
 
-    def install(self, policy: str, size_bytes: int) -> Installed:
-        """Have every switch follow ``policy`` for the job at ``size_bytes``; returns when all have answered."""
-        self._announced = policy, size_bytes
-        answer = self.control.client.announce(self.job.algorithm, policy, self.job.demands(size_bytes))
+    def install(self, policy: str, size_bytes: int, library: Library = RINGLAB) -> Installed:
+        """Have every switch follow ``policy`` for the job at ``size_bytes``; returns when all have answered.
+
+        Of a library that is not ours the policy routes pairs of hosts, by whatever ports they talk.
+        """
+        ours = library is RINGLAB
+        wanted = self.job.demands(size_bytes) if ours else pair_demands(self.job.placement, size_bytes)
+        self._announced = self.job.algorithm if ours else library.name, policy, wanted
+        answer = self.control.client.announce(*self._announced)
         self.control.client.wait_ready(READY_TIMEOUT_S)
         self._paths = self.control.client.paths()
-        return Installed(self._paths, answer.objective_s, answer.lower_bound_s)
+        return (
+            Installed(self._paths, answer.objective_s, answer.lower_bound_s)
+            if ours
+            else Installed(self._paths, None, None)
+        )
 
     def measure(
         self,
@@ -129,6 +144,7 @@ class Bench:
         patience_s: float,
         on_line: Callable[[str], None] = lambda _: None,
         faults: Faults | None = None,
+        library: Library = RINGLAB,
     ) -> Block:
         """Run the collective at every size; ``patience_s`` is what all of it may take at the most.
 
@@ -137,22 +153,41 @@ class Bench:
         before = counters.link_bytes(self.fabric, counters.read(self.network.plan))
         with scratch_folder(self.network.plan.tag) as folder:
             file = folder / "result.json"
-            argv = self._argv(sizes, warmup, iterations, file)
-            text = self._run_ranks(argv, START_TIMEOUT_S + patience_s, on_line, faults)
+            argv = [*self._argv(library, folder), *self._measure_argv(sizes, warmup, iterations, file)]
+            argv += ["--check-timed"] if faults else []
+            text = self.run_ranks(argv, START_TIMEOUT_S + patience_s, on_line, faults, library.by_mpirun)
             found = json.loads(file.read_text())
         crossed = counters.link_bytes(self.fabric, counters.read(self.network.plan))
         crossed.subtract(before)
-        return Block(tuple(map(_measured, found["results"])), text, crossed, dict(found["operations"]))
+        return Block(
+            tuple(map(_measured, found["results"])), text, crossed, dict(found["operations"]), found["library"]
+        )
 
-    def _run_ranks(
-        self, argv: list[str], timeout_s: float, on_line: Callable[[str], None], faults: Faults | None
+    def run_ranks(
+        self,
+        argv: Sequence[str],
+        timeout_s: float,
+        on_line: Callable[[str], None] = lambda _: None,
+        faults: Faults | None = None,
+        starts_all: bool = False,
     ) -> str:
+        """Run ``argv --rank R`` in the host of each rank of the job, and return what rank 0 printed.
+
+        Where it ``starts_all`` ranks itself, ``argv`` is run as it is in the host of rank 0 alone.
+
+        RunError, with hosts by name, and with ``faults`` what was broken, where one fails.
+        """
         outages = Outages(self.network, faults.faults, self, faults.note) if faults else None
         if outages:
-            argv = [*argv, "--check-timed", *_report_argv(outages)]
+            argv = [*argv, *_report_argv(outages)]
         try:
             said = hosts.run_ranks(
-                self.network, self.job.placement, lambda rank: [*argv, "--rank", str(rank)], timeout_s, on_line, outages
+                self.network,
+                self.job.placement[:1] if starts_all else self.job.placement,
+                lambda rank: argv if starts_all else [*argv, "--rank", str(rank)],
+                timeout_s,
+                on_line,
+                outages,
             )
         except hosts.RanksError as error:
             broken = outages.at_failure or () if outages else ()
@@ -162,6 +197,16 @@ class Bench:
         if faults and outages:
             faults.never_came += outages.scenario.never_came
         return said
+
+    def network_costs(self) -> choice.Network:
+        """What a step, a byte on the wire and a byte of memory cost the ranks on the paths that are installed."""
+        with scratch_folder(self.network.plan.tag) as folder:
+            file = folder / "result.json"
+            tiny = [len(self.job.placement) * metrics.DTYPES[self.job.dtype].itemsize]
+            argv = [*self._argv(RINGLAB, folder), *self._measure_argv(tiny, 0, 1, file)]
+            argv[argv.index("--algorithm") + 1] = choice.AUTO
+            self.run_ranks(argv, START_TIMEOUT_S + self.job.timeout_s)
+            return choice.Network(*map(float, json.loads(file.read_text())["network"]))
 
     # -- what outages need of the controller ------------------------------------------------
     @property
@@ -175,8 +220,7 @@ class Bench:
         """It is told the job at once, but not its switches' tables: they are filled again as switches connect."""
         self.control.restart()
         if self._announced:
-            policy, size_bytes = self._announced
-            self.control.client.announce(self.job.algorithm, policy, self.job.demands(size_bytes))
+            self.control.client.announce(*self._announced)
 
     def await_switches(self) -> None:
         """Also while the controller is away: it may be back in time."""
@@ -197,14 +241,22 @@ class Bench:
         text = text.replace(f"{RANK}: ", "")  # the program is ours, and no user called it
         return re.sub(r"\b10\.\d+\.\d+\.\d+\b", lambda found: names.get(found[0], found[0]), text)
 
-    def _argv(self, sizes: Sequence[int], warmup: int, iterations: int, file: Path) -> list[str]:
-        job = self.job
+    def _argv(self, library: Library, folder: Path) -> list[str]:
+        """Who takes part, by which library."""
+        job, rank = self.job, [sys.executable, "-m", "collectives"]
+        if library is not RINGLAB:
+            before, after = started_by(library, self.network, job.placement, folder)
+            return [*before, *rank, "--peers", ",".join(first_addresses(self.network, job.placement)), *after]
         peers = ",".join(self._addresses(host) for host in job.placement)
         return [
-            sys.executable, "-m", "collectives", "--peers", peers, "--device-name", "numpy/TCP, emulated host",
+            *rank, "--peers", peers, "--device-name", "numpy/TCP, emulated host",
             "--token", self.network.plan.tag, "--algorithm", job.algorithm, "--channels", str(job.channels),
-            "--sizes", ",".join(map(str, sizes)), "-d", job.dtype, "-w", str(warmup), "-n", str(iterations),
-            "--no-in-place", "--timeout", f"{job.timeout_s:g}", "-J", str(file),
+        ]  # fmt: skip
+
+    def _measure_argv(self, sizes: Sequence[int], warmup: int, iterations: int, file: Path) -> list[str]:
+        return [
+            "--sizes", ",".join(map(str, sizes)), "-d", self.job.dtype, "-w", str(warmup), "-n", str(iterations),
+            "--no-in-place", "--timeout", f"{self.job.timeout_s:g}", "-J", str(file),
         ]  # fmt: skip
 
     def _addresses(self, host: str) -> str:

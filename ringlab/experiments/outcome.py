@@ -12,7 +12,7 @@ from collectives import metrics
 from collectives.baseline import Baseline
 from emulation import doctor, fidelity
 from emulation.plan import Plan
-from ringlab.experiments import faults_blame, store
+from ringlab.experiments import faults_blame, libraries, store
 from ringlab.experiments import result as results
 from ringlab.experiments.compare import beside, compare
 from ringlab.experiments.scale import Scale
@@ -86,13 +86,14 @@ def _arm(spec: Spec, session: Session, turn: Turns, line_rate_bps: float, scale:
                 bus_factor=metrics.busbw_factor(spec.collective, len(spec.placement)),
                 line_rate_bps=line_rate_bps,
                 scale=scale,
-                predicted_us=session.predicted_s(turn, size) * 1e6,
+                predicted_us=session.predicted_s(turn, size) * 1e6 if turn.is_ours else None,
                 wrong=sum(one.wrong for one in measured),
             )
         )
     objective_s = turn.installed.objective_s if turn.installed else None
     lower_bound_s = turn.installed.lower_bound_s if turn.installed else None
-    return results.Arm(turn.arm.name, turn.arm.group, objective_s, lower_bound_s, tuple(found))
+    library = turn.blocks[0].library if turn.blocks else turn.arm.library
+    return results.Arm(turn.arm.name, turn.arm.group, objective_s, lower_bound_s, tuple(found), library)
 
 
 def _in_common(arms: Sequence[results.Arm]) -> list[results.Arm]:
@@ -126,17 +127,19 @@ def _certificate(
         found.time_us / 1e6 / session.bytes_alone_s(session.turns[arm.name], largest)
         for arm in arms
         for found in arm.results
-        if found.size_bytes == largest
+        if found.size_bytes == largest and arm.is_ours
     ]
     seen = faults_blame.of_the_machine(ended.seen, spec.faults)
     assert session.seen_on_path is not None
-    checks = fidelity.judge(seen, session.seen_on_path, reach, min(faster)) if reach else []
+    ran = any(arm.results for arm in arms)
+    checks = fidelity.judge(seen, session.seen_on_path, reach, min(faster, default=1.0)) if ran else []
     checks = [
         *faults_blame.failed(ended.failure),
         *faults_blame.unjudged(checks, spec.faults),
         *faults_blame.missed(session.never_came),
     ]
-    made = fidelity.Certificate(tuple(checks), tuple(_notes(spec, scale, plan)))
+    notes = [*_notes(spec, scale, plan), *libraries.notes(arms, polled=[t.arm.name for t in session.polled()])]
+    made = fidelity.Certificate(tuple(checks), tuple(notes))
     return results.Certificate(
         verdict=str(made.verdict),  # type: ignore[arg-type]  # its three names
         reasons=made.reasons,
@@ -164,6 +167,7 @@ def _fingerprint(scale: Scale, plan: Plan, session: Session) -> dict[str, object
     return {
         **doctor.fingerprint(),
         "controller": session.bench.control.framework,
+        "libraries": sorted({block.library for turn in session.turns.values() for block in turn.blocks}),
         "scale_from": scale.why,
         "mtu": settings.mtu,
         "congestion": settings.congestion,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -77,10 +78,15 @@ def png(result: Result) -> bytes:
 
 
 def _save(result: Result, buffer: io.BytesIO, **options: Any) -> None:
+    with style():
+        figure(result).savefig(buffer, facecolor="white", **options)
+
+
+def style() -> AbstractContextManager[None]:
+    """How all our figures look."""
     import matplotlib as mpl  # noqa: PLC0415 - slow to import
 
-    with mpl.rc_context(_STYLE):
-        figure(result).savefig(buffer, facecolor="white", **options)
+    return mpl.rc_context(_STYLE)
 
 
 def figure(result: Result) -> Figure:

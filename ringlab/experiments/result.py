@@ -92,7 +92,8 @@ class SizeResult:
 class Arm:
     """One way to run: ``ecmp:seed=1`` of the group ``ecmp``.
 
-    ``objective`` is the load of its worst link, ``lower_bound`` what no routing can beat.
+    ``objective`` is the load of its worst link, ``lower_bound`` what no routing can beat. ``library`` ran it: our own,
+    or another with its version; of another nothing is predicted.
     """
 
     name: str
@@ -100,6 +101,11 @@ class Arm:
     objective: float | None
     lower_bound: float | None
     results: tuple[SizeResult, ...]
+    library: str = "ringlab"
+
+    @property
+    def is_ours(self) -> bool:
+        return self.library == "ringlab"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from collectives.choice import AUTO
 from emulation import doctor
 from emulation.lab import new_tag
 from emulation.outages import prepare_hosts
 from emulation.plan import Plan
-from ringlab.experiments import baselines
+from ringlab.experiments import auto, baselines
 from ringlab.experiments.bench import Job, bench
 from ringlab.experiments.faults_spec import check_machine
 from ringlab.experiments.outcome import Outcome, assembled
@@ -18,7 +19,8 @@ from ringlab.experiments.turns import Say, Session, Timeline
 
 
 def job_of(spec: Spec) -> Job:
-    return Job(spec.algorithm, spec.placement, spec.channels, spec.dtype, spec.timeout_s)
+    algorithm = auto.STAND_IN if spec.algorithm == AUTO else spec.algorithm
+    return Job(algorithm, spec.placement, spec.channels, spec.dtype, spec.timeout_s)
 
 
 def scale_of(spec: Spec, say: Say) -> Scale:
@@ -54,6 +56,12 @@ def run(spec: Spec, say: Say, step: Say, framework: str = "auto") -> Outcome:
     check_machine(spec.faults, plan)
     with bench(plan, job_of(spec), say, framework=framework) as ready:
         timeline.note(f"fabric up at scale {scale.factor:g}, {ready.control.framework}")
+        if spec.algorithm == AUTO:
+            say("measuring what a step and a byte cost")
+            spec, why = auto.settled(spec, ready)
+            say(why)
+            timeline.note(why)
+            ready.job = job_of(spec)
         measured = Session(spec, ready, timeline, step)
         if spec.faults:
             prepare_hosts(ready.network, spec.timeout_s)

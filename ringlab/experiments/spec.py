@@ -8,7 +8,7 @@ stage's at once; each is one line, ``FILE:LINE: field: what; what to do``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import log
 from pathlib import Path
@@ -16,12 +16,16 @@ from typing import Any
 
 from collectives import algorithms, metrics
 from collectives.baseline import BaselineError, published
+from collectives.choice import AUTO
+from collectives.operations import Operation
+from collectives.peers.libraries import EMULATED, LIBRARIES
+from collectives.perf.kinds import kind_of
 from collectives.schedule import ScheduleError
 from controller import routing
 from emulation.faults import Fault
 from ringlab.errors import UsageError
-from ringlab.experiments import fabrics, placement
-from ringlab.experiments.arms import Arm, read_arms, read_pairs
+from ringlab.experiments import fabrics, libraries, placement
+from ringlab.experiments.arms import OURS, Arm, CheckLibrary, read_arms, read_pairs
 from ringlab.experiments.faults_spec import Scene, read_faults
 from ringlab.experiments.spec_file import MAX_RANKS, MAX_SIZES, SpecFile, Sweep, check_shape
 from ringlab.text_files import read_text
@@ -132,7 +136,7 @@ def with_changes(
 
 
 def _meaning(written: SpecFile, document: Document, folder: Path, problems: Problems) -> Spec:
-    arms = read_arms(written.arms, routing.policy, problems)
+    arms = read_arms(written.arms, routing.policy, problems, written.library, _library_check(written))
     pairs = read_pairs(written.compare, arms, problems) if arms else ()
     sizes = _sizes(written, problems)
     baseline, line_rate = _baseline(written.baseline, folder, problems)
@@ -140,6 +144,7 @@ def _meaning(written: SpecFile, document: Document, folder: Path, problems: Prob
     hosts = _placement(written, fabric, problems) if fabric else ()
     if hosts:
         _check_algorithm(written, len(hosts), problems)
+    _check_foreign(written, arms, len(hosts), problems)
     faults = _faults(written, fabric, hosts, len(sizes), problems) if fabric and hosts else ()
     problems.raise_any()
     assert fabric is not None
@@ -165,6 +170,30 @@ def _meaning(written: SpecFile, document: Document, folder: Path, problems: Prob
         data=document.data,
         faults=faults,
     )
+
+
+def _library_check(written: SpecFile) -> CheckLibrary:
+    """Is there such a library for emulated hosts, and can it do the spec's collective?"""
+
+    def check(name: str) -> None:
+        if name not in EMULATED:
+            raise ValueError(f"no library {name!r}; {did_you_mean(str(name), EMULATED)}")
+        operation = Operation(kind_of(written.collective).operation)
+        LIBRARIES[name].check(operation, [written.dtype], ["sum"])
+
+    return check
+
+
+def _check_foreign(written: SpecFile, arms: Sequence[Arm], ranks: int, problems: Problems) -> None:
+    """What can't be beside a library that is not ours."""
+    foreign = next((arm for arm in arms if arm.library != OURS), None)
+    if foreign is None:
+        return
+    if ranks > libraries.MAX_RANKS:
+        what = f"{ranks} ranks are too many for {foreign.library}; write ranks: {libraries.MAX_RANKS} or fewer"
+        problems.add(("arms",), what)
+    if written.faults:
+        problems.add(("faults",), f"can't be beside {foreign.library}, whose steps nobody sees; leave one of them out")
 
 
 def _fabric(wanted: str | dict[str, Any], document: Document, folder: Path, problems: Problems) -> Fabric | None:
@@ -240,8 +269,12 @@ def _hosts_hint(host: str, fabric: Fabric) -> str:
 
 
 def _check_algorithm(written: SpecFile, ranks: int, problems: Problems) -> None:
+    if written.algorithm == AUTO:
+        if written.faults:
+            problems.add(("algorithm",), "auto's steps are not known before a fault needs them; name an algorithm")
+        return
     if written.algorithm.partition(":")[0] not in algorithms.names():
-        hint = did_you_mean(written.algorithm, algorithms.names())
+        hint = did_you_mean(written.algorithm, (*algorithms.names(), AUTO))
         problems.add(("algorithm",), f"no algorithm {written.algorithm!r}; {hint}")
         return
     try:

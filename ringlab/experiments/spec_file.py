@@ -7,12 +7,14 @@ pydantic checks the shape here and goes no further: what a value means (is there
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from collectives.metrics import DTYPES, parse_size
+from collectives.peers.libraries import EMULATED
 from topologies.ports import MAX_CHANNELS
 from topologies.spelling import did_you_mean
 from topologies.yaml_lines import Document, FieldPath, Problems, name_kind
@@ -32,18 +34,18 @@ def _size(value: object) -> int:
     return nbytes
 
 
-def _auto(parse: Callable[[object], Any]) -> Callable[[object], Any]:
+def auto(parse: Callable[[object], Any]) -> Callable[[object], Any]:
     """``auto`` as None, all else by ``parse``."""
     return lambda value: None if value == "auto" else parse(value)
 
 
-def _factor(value: object) -> float:
+def factor(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value < 1e9:
         raise ValueError(f"{value!r} is no time dilation: write auto, or a number from 1")
     return float(value)
 
 
-def _one_of(known: Collection[str]) -> Callable[[object], str]:
+def one_of(known: Collection[str]) -> Callable[[object], str]:
     def check(value: object) -> str:
         if not isinstance(value, str) or value not in known:
             raise ValueError(f"no {value!r}; {did_you_mean(str(value), known)}")
@@ -52,7 +54,7 @@ def _one_of(known: Collection[str]) -> Callable[[object], str]:
     return check
 
 
-def _by_shape(value: object) -> str:
+def by_shape(value: object) -> str:
     """The tag of a union's branch."""
     match value:
         case dict():
@@ -86,7 +88,7 @@ class Transport(Model):
 
     mtu: Annotated[int, Field(ge=576, le=9000)] = 9000
     congestion: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,15}$")] = "reno"
-    queue: Annotated[int | None, BeforeValidator(_auto(_size))] = None
+    queue: Annotated[int | None, BeforeValidator(auto(_size))] = None
     delays: Literal["auto", "relay", "none"] = "auto"
 
 
@@ -95,27 +97,28 @@ class SpecFile(Model):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     fabric: Annotated[
-        Annotated[str, Tag("<text>")] | Annotated[dict[str, Any], Tag("<mapping>")], Discriminator(_by_shape)
+        Annotated[str, Tag("<text>")] | Annotated[dict[str, Any], Tag("<mapping>")], Discriminator(by_shape)
     ]
     placement: Annotated[
-        Annotated[str, Tag("<text>")] | Annotated[list[str], Tag("<list>")], Discriminator(_by_shape)
+        Annotated[str, Tag("<text>")] | Annotated[list[str], Tag("<list>")], Discriminator(by_shape)
     ] = "contiguous"
     ranks: Annotated[int, Field(ge=2, le=MAX_RANKS)] | None = None
-    collective: Annotated[str, BeforeValidator(_one_of(["all_reduce"]))] = "all_reduce"
+    collective: Annotated[str, BeforeValidator(one_of(["all_reduce"]))] = "all_reduce"
     algorithm: str
+    library: Annotated[str, BeforeValidator(one_of(EMULATED))] = "ringlab"
     channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)] = 1
-    dtype: Annotated[str, BeforeValidator(_one_of(DTYPES))] = "float"
+    dtype: Annotated[str, BeforeValidator(one_of(DTYPES))] = "float"
     sizes: Annotated[
         Annotated[list[Size], Tag("<list>"), Field(min_length=1, max_length=MAX_SIZES)]
         | Annotated[Sweep, Tag("<mapping>")],
-        Discriminator(_by_shape),
+        Discriminator(by_shape),
     ]
     arms: Annotated[list[Any], Field(min_length=1, max_length=256)]
     repeats: Annotated[int, Field(ge=1, le=1000)] = 3
     iterations: Annotated[int, Field(ge=1, le=100_000)] = 2
     warmup: Annotated[int, Field(ge=0, le=100_000)] = 1
     timeout_s: Annotated[float, Field(gt=0, le=86400)] = 60.0
-    scale: Annotated[float | None, BeforeValidator(_auto(_factor))] = None
+    scale: Annotated[float | None, BeforeValidator(auto(factor))] = None
     baseline: Any = None
     transport: Transport = Transport()
     compare: list[Any] | None = None
@@ -159,39 +162,66 @@ SPELLINGS = {
 """What a pattern means, by field."""
 
 
+M = TypeVar("M", bound=Model)
+
+
+@dataclass(frozen=True)
+class Form(Generic[M]):
+    """A kind of spec file: its fields, those of its ``parts``, an example to begin with, and words for errors."""
+
+    kind: type[M]
+    example: str
+    hints: Mapping[str, str]
+    shapes: Mapping[str, str]
+    parts: Mapping[FieldPath, type[Model]]
+
+    def fields_beside(self, path: FieldPath) -> list[str]:
+        return list(self.parts.get(path[:-1], self.kind).model_fields)
+
+
+RUN = Form(
+    SpecFile, "examples/leaf-spine.yaml", HINTS, SHAPES_OF_FIELDS, {("sizes",): Sweep, ("transport",): Transport}
+)
+"""The spec of ``ringlab run``."""
+
+
 def check_shape(document: Document, problems: Problems) -> SpecFile | None:
     """The spec file in ``document``; None, and problems added, where its shape is wrong."""
+    return check_form(document, problems, RUN)
+
+
+def check_form(document: Document, problems: Problems, form: Form[M]) -> M | None:
+    """As ``check_shape``, for a spec file of any form."""
     if document.data is None:
-        problems.add((), "is empty; begin with examples/leaf-spine.yaml")
+        problems.add((), f"is empty; begin with {form.example}")
         return None
     if not isinstance(document.data, dict):
-        problems.add((), f"is {name_kind(document.data)}; a spec is a mapping; begin with examples/leaf-spine.yaml")
+        problems.add((), f"is {name_kind(document.data)}; a spec is a mapping; begin with {form.example}")
         return None
     try:
-        return SpecFile.model_validate(document.data)
+        return form.kind.model_validate(document.data)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             path = _path(detail["loc"])
-            problems.add(path, _words(detail, path))
+            problems.add(path, _words(detail, path, form))
         return None
 
 
 def _path(place: tuple[str | int, ...]) -> FieldPath:
-    """An error's place as pydantic has it, without the union's branch in it."""
-    of_union = len(place) > 1 and place[0] in SHAPES_OF_FIELDS and place[1] in ("<text>", "<mapping>", "<list>")
-    return place[:1] + place[2:] if of_union else place
+    """An error's place as pydantic has it, without a union's branch in it."""
+    return tuple(part for part in place if part not in ("<text>", "<mapping>", "<list>"))
 
 
-def _words(detail: ErrorDetails, path: FieldPath) -> str:
+def _words(detail: ErrorDetails, path: FieldPath, form: Form[Any]) -> str:
     """One of pydantic's errors as what is wrong and what to do."""
     value, context, name = detail["input"], detail.get("ctx", {}), str(path[-1])
     match detail["type"]:
         case "missing":
-            words = f"is missing; {HINTS[name]}"
+            words = f"is missing; {form.hints[name]}"
         case "extra_forbidden":
-            words = f"there is no such field; {did_you_mean(name, _fields_beside(path))}"
+            words = f"there is no such field; {did_you_mean(name, form.fields_beside(path))}"
         case "too_short":
-            words = f"is empty; {HINTS[name]}"
+            words = f"is empty; {form.hints[name]}"
         case "too_long":
             words = f"has {context['actual_length']} items; at most {context['max_length']}"
         case "string_pattern_mismatch":
@@ -201,13 +231,8 @@ def _words(detail: ErrorDetails, path: FieldPath) -> str:
         case "value_error":
             words = str(context["error"])
         case kind:
-            words = f"is {name_kind(value)}; write {SHAPES_OF_FIELDS.get(name) or SHAPES[kind]}"
+            words = f"is {name_kind(value)}; write {form.shapes.get(name) or SHAPES[kind]}"
     return words
-
-
-def _fields_beside(path: FieldPath) -> list[str]:
-    models: dict[FieldPath, type[Model]] = {("sizes",): Sweep, ("transport",): Transport}
-    return list(models.get(path[:-1], SpecFile).model_fields)
 
 
 def _bound(context: Mapping[str, Any]) -> str:

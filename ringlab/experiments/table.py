@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ringlab.experiments.figures import UNKNOWN, bandwidth_text, rate_text, share_text, size_text, time_text
+from ringlab.experiments.libraries import told
 from ringlab.experiments.result import Arm, BaselineBeside, BaselinePoint, Certificate, Comparison, Result, SizeResult
 from ringlab.experiments.statistics import group_median
 
@@ -96,14 +97,17 @@ def _fitting_table(result: Result, out: Console) -> Table:
 
 def _head(result: Result) -> Text:
     channels = f" on {result.channels} channels" if result.channels > 1 else ""
+    ours = f"{result.algorithm} " if any(arm.is_ours for arm in result.arms) else ""
     text = Text.assemble(
         (result.name, "bold"),
-        f"  {result.algorithm} {result.collective}{channels}, {result.ranks} ranks\n",
+        f"  {ours}{result.collective}{channels if ours else ''}, {result.ranks} ranks\n",
         (f"line rate {rate_text(result.line_rate_bps)}", ""),
     )
     if result.scale != 1:
         nominal = rate_text(result.nominal_line_rate_bps)
         text.append(f", standing for {nominal} (time dilation: {result.scale:g}x slower)")
+    for sentence in told(result.arms):
+        text.append(f"\n{sentence}")
     return text
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from collectives import metrics
+from collectives.peers.libraries import LIBRARIES, RINGLAB, Library
 from controller import routing
 from controller.client import ControllerError
 from emulation import departures, fidelity, probe
@@ -28,7 +29,7 @@ from ringlab.experiments.spec import Arm, Spec
 from ringlab.experiments.statistics import median
 from simulation import fluid
 from topologies.fabric import Fabric, Port
-from topologies.traffic import Demand, FlowKey, Path
+from topologies.traffic import Demand, FlowKey, Path, Paths
 
 ALPHA_ITERATIONS = 20
 PATIENCE = 10.0  # times the predicted duration: beyond it a turn is stuck
@@ -45,6 +46,15 @@ class Turns:
     blocks: list[Block] = field(default_factory=list)
     crossed: Counter[Port] = field(default_factory=Counter)
     predicted: Counter[Port] = field(default_factory=Counter)
+
+    @property
+    def library(self) -> Library:
+        return LIBRARIES[self.arm.library]
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether our schedule runs, so that what it moves, and how fast, can be predicted."""
+        return self.library is RINGLAB
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +163,7 @@ class Session:
         return first, next(host for host in self.spec.placement if host != first)
 
     def _turn(self, turn: Turns, name: str, watch: Watch) -> None:
-        turn.installed = self.bench.install(turn.arm.policy, max(self.spec.sizes))
+        turn.installed = self.bench.install(turn.arm.policy, max(self.spec.sizes), turn.library)
         operations = self.spec.warmup + self.spec.iterations + 1
         patience_s = PATIENCE * operations * sum(self.predicted_s(turn, size) for size in self.spec.sizes)
         faults = self._faults(name)
@@ -161,15 +171,22 @@ class Session:
             patience_s = faults_blame.patience_s(
                 faults.faults, patience_s, self.bench.network.plan, self.spec.timeout_s
             )
-        with watch.stretch() as work_begins:
+        with watch.stretch(ranks_poll=turn.library.by_mpirun) as work_begins:
             block = self.bench.measure(
-                self.spec.sizes, self.spec.warmup, self.spec.iterations, patience_s, lambda _: work_begins(), faults
+                self.spec.sizes,
+                self.spec.warmup,
+                self.spec.iterations,
+                patience_s,
+                lambda _: work_begins(),
+                faults,
+                turn.library,
             )
         if faults:
             self.never_came += [(name, fault) for fault in faults.never_came]
         turn.blocks.append(block)
         turn.crossed.update(block.crossed)
-        turn.predicted.update(self.bench.predicted_bytes(turn.installed, block))
+        if turn.is_ours:
+            turn.predicted.update(self.bench.predicted_bytes(turn.installed, block))
 
     def _faults(self, name: str) -> Faults | None:
         """The spec's faults for the turn ``name``, as they are emulated."""
@@ -178,7 +195,12 @@ class Session:
         faults = scaled(self.spec.faults, self.bench.network.plan.settings.scale)
         return Faults(faults, lambda event: self.timeline.note(f"{name}: {event}"))
 
+    def polled(self) -> list[Turns]:
+        """Turns whose ranks poll."""
+        return [turn for turn in self.turns.values() if turn.library.by_mpirun]
+
     def predicted_s(self, turn: Turns, size_bytes: int) -> float:
+        """What our schedule needs on the turn's paths: of another library no prediction, but a measure of patience."""
         return self._network_s(turn, size_bytes, self.alpha_s)
 
     def bytes_alone_s(self, turn: Turns, size_bytes: int) -> float:
@@ -187,15 +209,22 @@ class Session:
 
     def _network_s(self, turn: Turns, size_bytes: int, alpha_s: float) -> float:
         assert turn.installed is not None
-        plan = self.bench.network.plan
+        plan, demands = self.bench.network.plan, self.bench.job.demands(size_bytes)
+        paths = turn.installed.paths
         return fluid.completion_s(
-            self.bench.job.demands(size_bytes),
-            turn.installed.paths,
+            demands,
+            paths if turn.is_ours else _of_pairs(paths, demands),
             plan.rate_bps,
             mtu=plan.settings.mtu,
             alpha_s=alpha_s,
             relay=self.bench.job.schedule.relays,
         )
+
+
+def _of_pairs(paths: Paths, demands: Sequence[Demand]) -> Paths:
+    """The paths that ``demands`` would take where those of their hosts are known."""
+    keys = [key for demand in demands for key in (demand.key, demand.key.reversed())]
+    return {key: paths[FlowKey.any_port(key.src, key.dst)] for key in keys}
 
 
 def _resident_path(fabric: Fabric, src: str, dst: str) -> Path:

@@ -3,8 +3,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectives.transport.hello import (
+    HEADER,
     HELLO,
+    LONGEST,
     REPLY,
+    VERSION,
     Hello,
     HelloError,
     decode_hello,
@@ -35,16 +38,46 @@ def test_reply_round_trips():
     assert decode_reply(message) == "because"
 
 
-@pytest.mark.parametrize("noise", [b"GET / HTTP/1.1\r\n", b"\x00", b"RINGLAB2...", encode_reply("")])
+@pytest.mark.parametrize("noise", [b"GET / HTTP/1.1\r\n", b"\x00", encode_reply("")])
 def test_strangers_are_known_by_their_first_bytes(noise):
     with pytest.raises(HelloError, match="no rank of ringlab"):
         missing(noise, HELLO)
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[1,2]", b'["t",0,1,0,3]', b'["t","x",1,0,{}]', b"\xff"])
+def test_both_versions_are_named():
+    with pytest.raises(HelloError, match=f"speaks version {VERSION + 1} of .* the called version {VERSION}"):
+        missing(HEADER.pack(HELLO, VERSION + 1, 9), HELLO)
+    assert missing(HEADER.pack(REPLY, VERSION + 1, 9), REPLY) == 9  # a refusal is understood in every version
+
+
+def test_long_words_are_not_listened_to():
+    with pytest.raises(HelloError, match="it would say 65535 bytes"):
+        missing(HEADER.pack(HELLO, VERSION, 65535), HELLO)
+    with pytest.raises(ValueError, match=r"token and settings take \d+ bytes: at most 8192"):
+        encode_hello(Hello("t" * LONGEST, 0, 1, 0, {}))
+    assert missing(encode_reply("r" * 2 * LONGEST), REPLY) == 0
+
+
+def test_a_reason_is_one_printable_line():
+    assert decode_reply(encode_reply("one\nline\x1b[2J")) == "one line?[2J"
+
+
+NO_HELLOS = [
+    b"",
+    b"{}",
+    b"[1,2]",
+    b'["t",0,1,0,3]',
+    b'["t","x",1,0,{}]',
+    b'["t",Infinity,1,0,{}]',
+    b"\xff",
+    b"[" * 8000,
+]
+
+
+@pytest.mark.parametrize("body", NO_HELLOS)
 def test_what_is_no_hello(body):
     with pytest.raises(HelloError, match="can't be read"):
-        decode_hello(b"RINGLAB1\0\0" + body)
+        decode_hello(HEADER.pack(HELLO, VERSION, len(body)) + body)
 
 
 def test_the_first_difference_is_named():

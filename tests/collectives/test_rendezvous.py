@@ -53,7 +53,7 @@ def test_strangers_are_refused_and_the_job_goes_on(group, address):
     assert group(2, one) == [None, None]
     assert b"no rank of ringlab" in heard["http"]
     assert missing(heard["token"], REPLY) == 0
-    assert decode_reply(heard["token"]) == "it belongs to another job: the tokens differ"
+    assert decode_reply(heard["token"]) == "rank 1 belongs to another job: the tokens differ"
 
 
 def test_channels_take_the_nics_in_turn(group, address):

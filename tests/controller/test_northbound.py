@@ -337,13 +337,14 @@ ONE_OF = "src, dst, src_port, dst_port, steps, step_bytes"
             changed(*FIRST, "dst", value="h1"),
             "demands[0]: src and dst are both 'h1'; such a flow never leaves its host",
         ),
-        (changed(*FIRST, "src_port", value=0), "demands[0].src_port: 0 must be a whole number from 1 to 65535"),
-        (changed(*FIRST, "dst_port", value=65536), "demands[0].dst_port: 65536 must be a whole number from 1 to 65535"),
+        (changed(*FIRST, "src_port", value=-1), "demands[0].src_port: -1 must be a whole number from 0 to 65535"),
+        (changed(*FIRST, "src_port", value=0), "demands[0]: 0 stands for any port: give both ports, or 0 for both"),
+        (changed(*FIRST, "dst_port", value=65536), "demands[0].dst_port: 65536 must be a whole number from 0 to 65535"),
         (
             changed(*FIRST, "src_port", value="30000"),
-            "demands[0].src_port: '30000' must be a whole number from 1 to 65535",
+            "demands[0].src_port: '30000' must be a whole number from 0 to 65535",
         ),
-        (changed(*FIRST, "src_port", value=True), "demands[0].src_port: True must be a whole number from 1 to 65535"),
+        (changed(*FIRST, "src_port", value=True), "demands[0].src_port: True must be a whole number from 0 to 65535"),
         (changed(*FIRST, "steps", value=3), "demands[0].steps: 3 must be a list of whole numbers"),
         (
             changed(*FIRST, "steps", value=[0, -1]),

@@ -20,6 +20,7 @@ from controller.rules import (
     job_of,
     resident_rules,
 )
+from controller.tables import flow_packet, tables
 from topologies.fabric import Port
 from topologies.leaf_spine import leaf_spine
 from topologies.traffic import FlowKey, Path
@@ -92,6 +93,19 @@ def test_a_flow_within_one_switch_is_one_rule():
     path = Path((Port("h1", 1), Port("leaf1", 2)))
     [rule] = flow_entries(FABRIC, {key: Route(path, None, 5)}, job=1)
     assert (rule.match.tag, rule.actions) == (0, (Output(2),))
+
+
+def test_a_flow_of_any_port_matches_hosts_alone_and_yields_to_exact_flows():
+    key = FlowKey.any_port("h1", "h3")
+    exact, pair = Route(PATH, None, 5), Route(through("spine2", 4), None, 6)
+    found = list(flow_entries(FABRIC, {KEY: exact, key: pair}, job=1))
+    hosts = {name: value for name, value in EXACT.items() if not name.startswith("tcp")}
+    assert [rule.match for rule in found[3:]] == [Match(**hosts, tag=0), Match(**hosts, tag=12), Match(**hosts, tag=12)]
+    table = tables(FABRIC, [*resident_rules(FABRIC), *found])["leaf1"]
+    for flow, out in ((KEY, 3), (FlowKey("h1", "h3", 30001, 20000), 4), (FlowKey("h1", "h3", 1024, 1025), 4)):
+        assert table.lookup(flow_packet(FABRIC, flow)).actions[-1] == Output(out)
+    udp = flow_packet(FABRIC, FlowKey("h1", "h3", 30000, 20000, "udp"))
+    assert table.lookup(udp).priority < 90  # the resident rules
 
 
 def test_cookies_tell_job_and_ingress():

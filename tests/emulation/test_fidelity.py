@@ -49,6 +49,20 @@ def test_each_thing_seen_can_spoil_a_run(change, verdict, reason):
     assert reason in spoilt.reasons[0]
 
 
+def test_where_ranks_poll_idle_time_is_not_judged_and_the_switch_still_is():
+    polled = certificate(replace(SOUND, cpu_idle=None))
+    assert polled.verdict is Verdict.VALID
+    assert "cpu_idle" not in [check.name for check in polled.checks]
+    assert certificate(replace(SOUND, cpu_idle=None, switch_lag=0.5)).verdict is Verdict.INVALID
+
+
+def test_without_predictions_nothing_is_held_against_them():
+    probe = Probe(0.99, 0.02, 0.0, (5e-4, 5e-4))
+    names = [check.name for check in judge(SOUND, probe, {}, 1.0)]
+    assert not {"reach", "laggard", "too_fast"} & set(names)
+    assert {"rate", "cpu_idle", "round_trip"} <= set(names)
+
+
 @pytest.mark.parametrize(
     ("shares", "verdict"),
     [

@@ -59,6 +59,18 @@ def spec(tmp_path) -> Path:
     return file
 
 
+def test_auto_is_chosen_by_what_this_fabric_costs(spec, tmp_path):
+    spec.write_text(spec.read_text().replace("algorithm: ring", "algorithm: auto").replace("[64K, 1M]", "[1K]"))
+    code, out, said = finished("run", str(spec), "--json", "-", "--repeats", "1", "--out", str(tmp_path))
+    assert code in (0, 1), said  # so small a size is often no valid measurement
+    found = json.loads(out)
+    assert found["algorithm"] == "recursive-doubling"
+    assert all(row["wrong"] == 0 for arm in found["arms"] for row in arm["results"])
+    why = next(moment["event"] for moment in found["timeline"] if moment["event"].startswith("auto is"))
+    assert "ns on the wire" in why
+    assert why.count(" us,") >= 3, "every algorithm's cost"
+
+
 @pytest.mark.parametrize("framework", ["ryu", "os_ken"])
 def test_a_run_prints_one_object_with_all_that_it_found(spec, tmp_path, framework):
     if framework == "ryu" and sys.version_info >= (3, 12):

@@ -12,7 +12,7 @@ from ringlab.experiments.result import LinkBytes, ResultError, SizeResult, dumps
 KEYS = {
     "": "schema id name created spec fabric collective algorithm channels ranks placement scale line_rate_bps "
     "nominal_line_rate_bps arms comparisons certificate fingerprint links baseline timeline failure",
-    "arms.0": "name group objective lower_bound results",
+    "arms.0": "name group objective lower_bound results library",
     "arms.0.results.0": "size_bytes count dtype redop time_us samples_us algbw_GBps busbw_GBps line_share predicted_us "
     "wrong nominal",
     "arms.0.results.0.nominal": "time_us algbw_GBps busbw_GBps",

@@ -73,6 +73,29 @@ def test_the_short_spec_has_the_defaults():
     assert found.data["fabric"] == "leaf-spine:leaves=4,spines=2,hosts=2"
 
 
+def test_an_arm_may_have_a_library_of_its_own():
+    found = spec(
+        "arms: [pinned, {pinned: {library: gloo}}, {ecmp: {seeds: [1, 2], library: openmpi}}]\n"
+        "compare: [[pinned, pinned+gloo], [pinned+gloo, ecmp+openmpi]]"
+    )
+    assert found.arms == (
+        Arm("pinned", "pinned", "pinned", "ringlab"),
+        Arm("pinned+gloo", "pinned+gloo", "pinned", "gloo"),
+        Arm("ecmp:seed=1+openmpi", "ecmp+openmpi", "ecmp:seed=1", "openmpi"),
+        Arm("ecmp:seed=2+openmpi", "ecmp+openmpi", "ecmp:seed=2", "openmpi"),
+    )
+    assert found.compare == (("pinned", "pinned+gloo"), ("pinned+gloo", "ecmp+openmpi"))
+
+
+def test_the_library_of_all_arms_is_in_no_arms_name():
+    arms = spec("library: gloo\narms: [pinned, pinned+ringlab, shortest+gloo]").arms
+    assert arms == (
+        Arm("pinned", "pinned", "pinned", "gloo"),
+        Arm("pinned+ringlab", "pinned+ringlab", "pinned", "ringlab"),
+        Arm("shortest", "shortest", "shortest", "gloo"),
+    )
+
+
 def test_every_field_is_read():
     found = spec(
         "channels: 2\ndtype: half\nrepeats: 5\niterations: 7\nwarmup: 0\ntimeout_s: 9.5\nscale: 250\n"
@@ -247,6 +270,7 @@ BAD = {
     # collective
     "unknown collective": ("algorithm", "collective: all_gather\nalgorithm", "demo.yaml:4: collective: no 'all_gather'; there are all_reduce"),
     "unknown algorithm": ("algorithm: ring", "algorithm: rings", "demo.yaml:4: algorithm: no algorithm 'rings'; did you mean 'ring'?"),
+    "auto with faults": ("algorithm: ring", "algorithm: auto\nfaults: [{kill: {rank: 1}, at: 1s}]", "demo.yaml:4: algorithm: auto's steps are not known before a fault needs them; name an algorithm"),
     "six ranks": ("algorithm: ring", "algorithm: hierarchical:4\nranks: 6", "demo.yaml:4: algorithm: hierarchical:4 does not divide 6 ranks"),
     "channels 0": ("algorithm", "channels: 0\nalgorithm", "demo.yaml:4: channels: 0 is out of range; write at least 1"),
     "channels 65": ("algorithm", "channels: 65\nalgorithm", "demo.yaml:4: channels: 65 is out of range; write at most 64"),
@@ -286,6 +310,17 @@ BAD = {
     "same seed twice": ("[1, 2]", "[1, 1]", "demo.yaml:8: arms[1].ecmp.seeds[1]: the arm 'ecmp:seed=1' is there twice; keep one"),
     "same arm twice": ("- pinned", "- spanning-tree", "demo.yaml:9: arms[2]: the arm 'spanning-tree' is there twice; keep one"),
     "arm a number": ("- pinned", "- 3", "demo.yaml:9: arms[2]: is no policy; write one like pinned"),
+    # libraries
+    "unknown library": ("algorithm", "library: glo\nalgorithm", "demo.yaml:4: library: no 'glo'; did you mean 'gloo'?"),
+    "shared memory": ("algorithm", "library: openmpi-sm\nalgorithm", "demo.yaml:4: library: no 'openmpi-sm'; did you mean 'openmpi'?"),
+    "unknown library of an arm": ("- pinned", "- pinned: {library: glo}", "demo.yaml:9: arms[2].pinned: no library 'glo'; did you mean 'gloo'?"),
+    "unknown library in short": ("- pinned", "- pinned+glo", "demo.yaml:9: arms[2]: no library 'glo'; did you mean 'gloo'?"),
+    "library a number": ("- pinned", "- pinned: {library: 3}", "demo.yaml:9: arms[2].pinned: no library 3; there are ringlab, gloo, openmpi"),
+    "library of three seeds": ("{seeds: [1, 2]}", "{seeds: [1, 2], library: glo}", "demo.yaml:8: arms[1].ecmp.seeds[0]: no library 'glo'"),
+    "a type the library lacks": ("- pinned", "- pinned+openmpi\ndtype: half", "demo.yaml:9: arms[2]: openmpi has no all_reduce of type half: it has int8"),
+    "the same with its library": ("- pinned", "- pinned+gloo\n  - pinned: {library: gloo}", "demo.yaml:10: arms[3].pinned: the arm 'pinned+gloo' is there twice; keep one"),
+    "too many ranks for a library": ("hosts=2\nplacement: interleaved\nalgorithm: ring\nsizes: [1M, 16M]\narms:", "hosts=20\nplacement: interleaved\nalgorithm: ring\nsizes: [1M, 16M]\narms:\n  - pinned+gloo", "demo.yaml:6: arms: 80 ranks are too many for gloo; write ranks: 64 or fewer"),
+    "faults and a library": ("- pinned", "- pinned+gloo\nfaults: [{kill: {rank: 1}, at: 1s}]", "demo.yaml:10: faults: can't be beside gloo, whose steps nobody sees"),
     # the rest
     "repeats 0": ("arms:", "repeats: 0\narms:", "demo.yaml:6: repeats: 0 is out of range; write at least 1"),
     "iterations 0": ("arms:", "iterations: 0\narms:", "demo.yaml:6: iterations: 0 is out of range; write at least 1"),

@@ -29,6 +29,12 @@ def test_a_flow_is_tcp_unless_it_says_udp_which_the_way_back_keeps():
     assert FlowKey("h1", "h2", 4791, 4791) != roce
 
 
+def test_a_flow_of_any_port_turns_round_too():
+    every = FlowKey.any_port("h1", "h2")
+    assert (str(every), every.channel, every.is_any_port, KEY.is_any_port) == ("h1->h2", 0, True, False)
+    assert every.reversed() == FlowKey.any_port("h2", "h1")
+
+
 def test_the_ports_tell_the_channel_from_either_end():
     for slot, channel in [(0, 0), (0, 5), (3, 63)]:
         key = FlowKey("h1", "h2", connect_port(slot, channel), listen_port(0))

@@ -1,0 +1,70 @@
+"""What a message, a byte and an addition cost between the ranks of a communicator: measured, for ``auto`` to choose by.
+
+Every rank sends to the next one at once, as in a step of a ring, so that what ranks share (a core, a link) is in the
+figures. The slowest rank's median counts, and all ranks get the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from mmap import mmap
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from collectives.choice import Network
+from collectives.operations import Operation
+from collectives.transport.connections import SEGMENT
+
+if TYPE_CHECKING:
+    from collectives.communicator import Communicator
+
+TINY, LARGE = 8, 4 * SEGMENT
+"""Bytes of the two messages whose times tell alpha and beta."""
+
+COLD = 32 << 20
+"""Bytes of a message that no cache holds."""
+
+TRIES = 15
+
+_STEP = Operation("sendrecv")
+
+
+def measured(communicator: Communicator) -> Network:
+    """To be called by all ranks of two or more. Takes some tens of milliseconds."""
+    small, large = (_step_s(communicator, nbytes) for nbytes in (TINY, LARGE))
+    memory = _touch_s_per_byte(communicator)
+    wire = max((large - small) / (LARGE - TINY) - memory, 0.0)  # the large step touches what it moves
+    found = np.array([small, wire, memory])
+    communicator.all_reduce(found, op="max")
+    return Network(*found.tolist())
+
+
+def _step_s(communicator: Communicator, nbytes: int) -> float:
+    source, target = np.zeros((2, nbytes), dtype=np.uint8)
+    return _median_s(lambda: communicator.collective(_STEP, nbytes, source, target))
+
+
+def _touch_s_per_byte(communicator: Communicator) -> float:
+    """Of adding what just arrived to memory that is cold, while the other ranks do the same."""
+    arrived = np.zeros(SEGMENT // 4, dtype=np.float32)
+    memory = mmap(-1, COLD)  # goes back to the system at once, which a freed array of numpy's may not
+    parts = np.frombuffer(memory, dtype=np.float32).reshape(-1, len(arrived))
+
+    def run() -> None:
+        for part in parts:
+            np.add(part, arrived, out=part)
+
+    communicator.barrier()
+    return _median_s(run, tries=3) / COLD
+
+
+def _median_s(run: Callable[[], object], tries: int = TRIES) -> float:
+    """The first does not count."""
+    times = []
+    for _ in range(1 + tries):
+        began = perf_counter()
+        run()
+        times.append(perf_counter() - began)
+    return float(np.median(times[1:]))
