@@ -22,6 +22,7 @@ COMMANDS = {
     "topo": "Show, draw, check, measure or convert fabrics.",
     "schedule": "Show a collective's schedule, and prove it.",
     "run": "Run a spec: every arm on real packets, with its verdict.",
+    "train": "Train a model with PyTorch's DDP over a fabric.",
     "ab": "Compare two policies without writing a spec.",
     "explain": "Tell why each path was chosen, and what no policy can beat.",
     "trace": "Follow a packet through the switches' tables and groups.",

@@ -74,7 +74,7 @@ def _job(wanted: str, job: dict[str, Any]) -> tuple[Fabric, list[Demand], Sequen
         if given:
             raise UsageError(f"--{given[0]}: {wanted} is a spec and says so itself; give a FABRIC, or change the spec")
         spec, demands = traffic.of_spec(Path(wanted))
-        return spec.fabric, demands, [arm.policy for arm in spec.arms]
+        return spec.fabric, demands, list(dict.fromkeys(arm.policy for arm in spec.arms))
     fabric = fabrics.read(wanted)
     algorithm, channels = job["algorithm"] or "ring", job["channels"] or 1
     kind, nbytes = job["placement"] or "interleaved", _nbytes(job["size"] or "16M")

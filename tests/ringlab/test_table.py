@@ -133,6 +133,18 @@ def test_a_pipe_gets_all_columns(monkeypatch, make_result):
     assert "█" in printed(make_result(), PIPED_WIDTH)
 
 
+def test_arms_of_other_libraries_are_named_with_version_and_without_predictions(make_result):
+    result = make_result()
+    own, other = result.arms[0], result.arms[-1]
+    rows = tuple(replace(found, predicted_us=None) for found in other.results)
+    gloo = replace(other, name="pinned+gloo", group="pinned+gloo", results=rows, library="gloo of torch 2.13.0")
+    text = printed(replace(result, arms=(own, gloo), comparisons=()))
+    assert text.startswith("leaf-spine  ring allreduce, 8 ranks\n")
+    assert "\npinned+gloo: gloo of torch 2.13.0\n" in text
+    assert not any(word.endswith("x") for word in row(text, "pinned+gloo", "16 MiB"))
+    assert printed(replace(result, arms=(gloo,), comparisons=())).startswith("leaf-spine  allreduce, 8 ranks\n")
+
+
 def test_an_undilated_result_states_one_line_rate(make_result):
     assert "standing for" not in printed(make_result(scale=1.0))
     assert "line rate 400 Mb/s, standing for 100 Gb/s (time dilation: 250x slower)" in printed(make_result())
