@@ -76,6 +76,8 @@ def _by_mpirun(options: Options, words: Sequence[str], least_busbw: float | None
         return launch.run(
             words, options.peers, network=options.mpi_network, agent=options.mpi_agent, shared_memory=shared
         )
+    if int(world_rank) >= len(options.peers):
+        raise UsageError(f"mpirun started more ranks than --ranks {len(options.peers)}: give both the same number")
     rank = mpirun.rank_of(int(world_rank), options.peers)
     code = _run(options, rank, words, least_busbw)
     return code if rank == 0 else OK  # all know it, and mpirun ends rank 0 when another says so first
