@@ -33,8 +33,8 @@ def say(value):
     print(json.dumps(value), flush=True)
 
 
-def start(backend="ringlab", timeout_s=20.0):
-    dist.init_process_group(backend, timeout=timedelta(seconds=timeout_s))
+def start(timeout_s=20.0):
+    dist.init_process_group("ringlab", timeout=timedelta(seconds=timeout_s))
 
 
 def me():
@@ -450,12 +450,11 @@ def weights(model):
     return torch.cat([weight.detach().reshape(-1) for weight in model.parameters()]).tolist()
 
 
-def train(backend, steps=5):
+def train(group, steps=5):
     """Losses of the rank, and its weights before DDP had them, before the first step and in the end."""
-    start(backend)
     model = small_model()
     own = weights(model)
-    model = DistributedDataParallel(model, bucket_cap_mb=0.005)
+    model = DistributedDataParallel(model, bucket_cap_mb=0.005, process_group=group)
     before = weights(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     generator = torch.Generator().manual_seed(me())
@@ -467,12 +466,13 @@ def train(backend, steps=5):
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    dist.destroy_process_group()
     return {"losses": losses, "own": own, "before": before, "after": weights(model)}
 
 
 def ddp():
-    say({backend: train(backend) for backend in ("ringlab", "gloo")})
+    start()
+    say({"ringlab": train(None), "gloo": train(dist.new_group(backend="gloo"))})
+    dist.destroy_process_group()
 
 
 def overlap():
