@@ -32,7 +32,7 @@ STRAIGHT = SEGMENT
 """A program that moves no more bytes than this on any lane is worked off straight: where the sockets' buffers are large
 enough; the first send that does not fit ends it."""
 
-SPINS = 30
+SPINS = 10
 """How often a rank looks for news, giving the core to others in between, before it sleeps: waking up takes longer."""
 
 FAREWELL_S = 2.0
