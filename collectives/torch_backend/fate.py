@@ -51,11 +51,15 @@ class Fate:
             late, self.failing = self.failing, True
         if late:
             return self.error()
-        first = _bounded(lambda: self._first_word(error), ANSWER_S)
-        for call in self._heirs:
-            call()
-        self._error = type(error)(f"{error}{self._cause(error, first)}")
-        self._known.set()
+        cause = ""
+        try:
+            first = _bounded(lambda: self._first_word(error), ANSWER_S)
+            for call in self._heirs:
+                call()
+            cause = self._cause(error, first)
+        finally:  # whatever happens: others wait for it
+            self._error = type(error)(f"{error}{cause}")
+            self._known.set()
         return self._error
 
     def error(self) -> TransportError:

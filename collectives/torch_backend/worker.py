@@ -54,8 +54,7 @@ class Worker:
 
     def _stop_short(self) -> None:
         self._communicator.interrupt()
-        if not self._closing:  # the thread may be idle: it is to end the connections too
-            self.submit("the end", [], lambda: None)
+        self._jobs.put(_Job(GroupWork("the end", []), lambda: None))  # it may be idle: it is to close them too
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

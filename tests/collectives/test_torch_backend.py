@@ -4,6 +4,7 @@ import functools
 import itertools
 import json
 import os
+import queue
 import re
 import signal
 import socket
@@ -32,7 +33,7 @@ _JOBS = itertools.count(1)
 
 
 class Rank:
-    """A process of ``torch_rank.py``; what it says is read as it comes."""
+    """A process of ``torch_rank.py``. All that it says is read at once: no rank waits until its turn to be read."""
 
     def __init__(self, case, environment):
         self.process = subprocess.Popen(
@@ -43,33 +44,46 @@ class Rank:
             text=True,
         )
         self.errors = ""
-        self._reader = threading.Thread(target=self._read_errors)
-        self._reader.start()
+        self._lines = queue.SimpleQueue()
+        self._readers = [threading.Thread(target=read) for read in (self._read_errors, self._read_lines)]
+        for reader in self._readers:
+            reader.start()
 
     def _read_errors(self):
         self.errors = self.process.stderr.read()
 
+    def _read_lines(self):
+        for text in self.process.stdout:
+            self._lines.put(json.loads(text))
+        self._lines.put(None)
+
     def line(self):
         """The next value that it says."""
-        text = self.process.stdout.readline()
-        if not text:
-            self._reader.join(10)
+        value = self._lines.get(timeout=60)
+        if value is None:
+            self._readers[0].join(10)
             pytest.fail(f"the rank ended early:\n{self.errors}")
-        return json.loads(text)
+        return value
 
     def last(self):
-        """The rest of what it says, as it comes to its end."""
-        values = [json.loads(text) for text in self.process.stdout]
-        self._reader.join(10)
+        """The rest of what it says; it does not fail."""
+        values = self.rest()
         assert self.process.wait(10) == 0, self.errors
+        return values
+
+    def rest(self):
+        """As ``last``, whether it fails or not."""
+        values = list(iter(lambda: self._lines.get(timeout=60), None))
+        self._readers[0].join(10)
         return values
 
     def kill(self):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)  # ends a stopped one too
         self.process.wait(10)
+        for reader in self._readers:
+            reader.join(10)
         self.process.stdout.close()
-        self._reader.join(10)
         self.process.stderr.close()
 
 
@@ -121,7 +135,7 @@ def operations():
     def run(num_ranks):
         address = f"127.{110 + os.getpid() // 250 % 90}.{os.getpid() % 250}.{next(_JOBS)}"
         with Job("operations", num_ranks, address) as ranks:
-            return [dict(json.loads(text) for text in rank.process.stdout) for rank in ranks]
+            return [dict(rank.rest()) for rank in ranks]
 
     return run
 
