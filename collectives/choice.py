@@ -1,8 +1,8 @@
 """Which algorithm for which message: what each costs on this network, in the alpha-beta-gamma model. Pure.
 
 A step costs alpha, a byte that the busiest rank sends or receives beta, a byte of memory that a step touches (reads to
-send it, combines, writes) gamma: what was touched in one step has left the cache when another step needs it. So an
-exchange of whole messages between two ranks, one step, beats halves there and back, which send as many bytes.
+send it, combines, writes) gamma. So an exchange of whole messages between two ranks, one step, beats halves there and
+back, which send as many bytes.
 """
 
 from __future__ import annotations
