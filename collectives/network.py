@@ -1,4 +1,4 @@
-"""What a message, a byte and an addition cost between the ranks of a communicator: measured, for ``auto`` to choose by.
+"""What a step, a byte on the wire and a byte of memory cost a communicator's ranks: measured, for ``auto`` to go by.
 
 Every rank sends to the next one at once, as in a step of a ring, so that what ranks share (a core, a link) is in the
 figures. The slowest rank's median counts, and all ranks get the same.
@@ -52,10 +52,10 @@ def _touch_s_per_byte() -> float:
     return _median_s(lambda: np.add(one, other, out=one)) / SEGMENT
 
 
-def _median_s(run: Callable[[], object], tries: int = TRIES) -> float:
+def _median_s(run: Callable[[], object]) -> float:
     """The first does not count."""
     times = []
-    for _ in range(1 + tries):
+    for _ in range(1 + TRIES):
         began = perf_counter()
         run()
         times.append(perf_counter() - began)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ringlab.errors import UsageError
 from ringlab.talk import say
 from ringlab.text_files import read_text
-from topologies import catalog, exchange
+from topologies import catalog, exchange, formats
 from topologies.drafts import Unsaid
 from topologies.fabric import Fabric, FabricError
-from topologies.yaml_lines import DocumentError
+from topologies.yaml_lines import Document, DocumentError, Problems
 
 
 class InvalidFabricError(UsageError):
@@ -18,6 +19,9 @@ class InvalidFabricError(UsageError):
 
 
 SUFFIXES = (".yaml", ".yml", ".json", ".graphml")
+
+FILE = "file:"
+"""``fabric: file:fabrics/mine.yaml``; a path that ends in one of the suffixes needs no such mark."""
 
 
 def read(wanted: str, source: str | None = None, unsaid: Unsaid | None = None) -> Fabric:
@@ -52,3 +56,30 @@ def read_file(path: Path, source: str | None = None, unsaid: Unsaid | None = Non
 def is_file_name(wanted: str) -> bool:
     """A file there is, or a name that can only be meant as one."""
     return wanted.endswith(SUFFIXES) or Path(wanted).is_file()
+
+
+def of_spec(wanted: str | dict[str, Any], document: Document, folder: Path, problems: Problems) -> Fabric | None:
+    """A spec's fabric, by short form, by file or in place; None, and problems added, where it is wrong."""
+    try:
+        if isinstance(wanted, str):
+            if wanted.startswith(FILE) or wanted.endswith(SUFFIXES):
+                return read_file(folder / wanted.removeprefix(FILE).strip())
+            return catalog.from_short_form(wanted)
+        if "file" in wanted:
+            return read_file(folder / _path(wanted))
+        return formats.from_document(document.under("fabric"))
+    except DocumentError as error:
+        problems.errors += error.errors
+    except (FabricError, UsageError) as error:
+        for line in str(error).splitlines():
+            problems.add(("fabric",), line)
+    return None
+
+
+def _path(wanted: dict[str, Any]) -> str:
+    if len(wanted) > 1:
+        others = ", ".join(key for key in wanted if key != "file")
+        raise UsageError(f"{others} can't stand beside file; write the file alone, or the fabric in its place")
+    if not isinstance(wanted["file"], str):
+        raise UsageError("file is no path; write one like {file: fabrics/mine.yaml}, as seen from the spec")
+    return wanted["file"]

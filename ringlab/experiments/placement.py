@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from itertools import zip_longest
 
 from topologies.fabric import Fabric
-
-KINDS = ("contiguous", "interleaved")
+from topologies.spelling import did_you_mean
+from topologies.yaml_lines import FieldPath, Problems
 
 
 def contiguous(fabric: Fabric, ranks: int) -> tuple[str, ...]:
@@ -29,3 +30,14 @@ def interleaved(fabric: Fabric, ranks: int) -> tuple[str, ...]:
         on_leaf.setdefault(fabric.attachment(host).node, []).append(host)
     order = [host for row in zip_longest(*on_leaf.values()) for host in row if host is not None]
     return tuple(order[rank % len(order)] for rank in range(ranks))
+
+
+KINDS: Mapping[str, Callable[[Fabric, int], tuple[str, ...]]] = {"contiguous": contiguous, "interleaved": interleaved}
+
+
+def by_name(name: str, fabric: Fabric, ranks: int | None, path: FieldPath, problems: Problems) -> tuple[str, ...]:
+    """The host of every rank, one a host if ``ranks`` are not given; empty, and a problem added, for a name of none."""
+    if name in KINDS:
+        return KINDS[name](fabric, ranks or len(fabric.hosts))
+    problems.add(path, f"no placement {name!r}; {did_you_mean(name, [*KINDS, 'a list of hosts'])}")
+    return ()

@@ -14,8 +14,9 @@ from ringlab.experiments.bench import Job, bench
 from ringlab.experiments.faults_spec import check_machine
 from ringlab.experiments.outcome import Outcome, assembled
 from ringlab.experiments.scale import Scale, chosen
-from ringlab.experiments.spec import Spec
+from ringlab.experiments.spec import Spec, Transport
 from ringlab.experiments.turns import Say, Session, Timeline
+from topologies.fabric import Fabric
 
 
 def job_of(spec: Spec) -> Job:
@@ -31,10 +32,9 @@ def scale_of(spec: Spec, say: Say) -> Scale:
     return chosen(spec.fabric, demands, say, relayed=spec.transport.delays == "relay")
 
 
-def plan_of(spec: Spec, scale: float) -> Plan:
-    transport = spec.transport
+def plan_of(fabric: Fabric, transport: Transport, scale: float) -> Plan:
     settings = doctor.settings(scale, transport.mtu, transport.congestion, transport.queue_bytes, transport.delays)
-    return Plan(spec.fabric, new_tag(), settings)
+    return Plan(fabric, new_tag(), settings)
 
 
 def turns(spec: Spec) -> int:
@@ -52,7 +52,7 @@ def run(spec: Spec, say: Say, step: Say, framework: str = "auto") -> Outcome:
     baseline = baselines.choose(spec.baseline, spec.baseline_line_rate_GBps) if spec.baseline else None
     timeline = Timeline()
     scale = scale_of(spec, say)
-    plan = plan_of(spec, scale.factor)
+    plan = plan_of(spec.fabric, spec.transport, scale.factor)
     check_machine(spec.faults, plan)
     with bench(plan, job_of(spec), say, framework=framework) as ready:
         timeline.note(f"fabric up at scale {scale.factor:g}, {ready.control.framework}")

@@ -17,7 +17,10 @@ from ringlab.text_files import write_text
 def dry_run(spec: Spec) -> list[str]:
     """The plan, line by line; a scale of its own makes it without measuring the machine."""
     scale = runner.scale_of(spec, lambda _: None)
-    return [f"# scale {scale.factor:g}: {scale.why}", *commands(runner.plan_of(spec, scale.factor))]
+    return [
+        f"# scale {scale.factor:g}: {scale.why}",
+        *commands(runner.plan_of(spec.fabric, spec.transport, scale.factor)),
+    ]
 
 
 def run_and_keep(spec: Spec, text: str, root: Path, framework: str, json_target: str | None) -> Result:

@@ -29,17 +29,12 @@ from ringlab.experiments.arms import OURS, Arm, CheckLibrary, read_arms, read_pa
 from ringlab.experiments.faults_spec import Scene, read_faults
 from ringlab.experiments.spec_file import MAX_RANKS, MAX_SIZES, SpecFile, Sweep, check_shape
 from ringlab.text_files import read_text
-from topologies import catalog, formats
-from topologies.fabric import Fabric, FabricError
+from topologies.fabric import Fabric
 from topologies.spelling import did_you_mean
 from topologies.yaml_lines import Document, DocumentError, Problems
 from topologies.yaml_lines import read as read_document
 
 __all__ = ["Arm", "Spec", "SpecError", "Transport", "loads", "read", "with_changes"]
-
-
-FILE = "file:"
-"""``fabric: file:fabrics/mine.yaml``; a path that ends in .yaml, .yml or .json needs no such mark."""
 
 
 class SpecError(UsageError):
@@ -122,8 +117,7 @@ def with_changes(
     line_rate_GBps: float | None = None,  # noqa: N803 - GBps and Gbps differ
 ) -> Spec:
     """``spec`` with what the command line says instead; None changes nothing. UsageError for what can't be."""
-    if scale is not None and not 1 <= scale < 1e9:
-        raise UsageError(f"--scale {scale:g}: a time dilation is a number from 1")
+    check_scale(scale)
     if repeats is not None and repeats < 1:
         raise UsageError(f"--repeats {repeats}: at least 1")
     if baseline is not None and not Path(baseline).is_file() and (wrong := _unknown_baseline(baseline)):
@@ -135,12 +129,18 @@ def with_changes(
     return replace(spec, data={**spec.data, **given}, **given)
 
 
+def check_scale(scale: float | None) -> None:
+    """UsageError where ``--scale`` is no time dilation."""
+    if scale is not None and not 1 <= scale < 1e9:
+        raise UsageError(f"--scale {scale:g}: a time dilation is a number from 1")
+
+
 def _meaning(written: SpecFile, document: Document, folder: Path, problems: Problems) -> Spec:
     arms = read_arms(written.arms, routing.policy, problems, written.library, _library_check(written))
     pairs = read_pairs(written.compare, arms, problems) if arms else ()
     sizes = _sizes(written, problems)
     baseline, line_rate = _baseline(written.baseline, folder, problems)
-    fabric = _fabric(written.fabric, document, folder, problems)
+    fabric = fabrics.of_spec(written.fabric, document, folder, problems)
     hosts = _placement(written, fabric, problems) if fabric else ()
     if hosts:
         _check_algorithm(written, len(hosts), problems)
@@ -196,44 +196,14 @@ def _check_foreign(written: SpecFile, arms: Sequence[Arm], ranks: int, problems:
         problems.add(("faults",), f"can't be beside {foreign.library}, whose steps nobody sees; leave one of them out")
 
 
-def _fabric(wanted: str | dict[str, Any], document: Document, folder: Path, problems: Problems) -> Fabric | None:
-    """The fabric by short form, by file or in place; None, and problems added, where it is wrong."""
-    try:
-        if isinstance(wanted, str):
-            if wanted.startswith(FILE) or wanted.endswith(fabrics.SUFFIXES):
-                return fabrics.read_file(folder / wanted.removeprefix(FILE).strip())
-            return catalog.from_short_form(wanted)
-        if "file" in wanted:
-            return fabrics.read_file(folder / _fabric_path(wanted))
-        return formats.from_document(document.under("fabric"))
-    except DocumentError as error:
-        problems.errors += error.errors
-    except (FabricError, UsageError) as error:
-        for line in str(error).splitlines():
-            problems.add(("fabric",), line)
-    return None
-
-
-def _fabric_path(wanted: dict[str, Any]) -> str:
-    if len(wanted) > 1:
-        others = ", ".join(key for key in wanted if key != "file")
-        raise UsageError(f"{others} can't stand beside file; write the file alone, or the fabric in its place")
-    if not isinstance(wanted["file"], str):
-        raise UsageError("file is no path; write one like {file: fabrics/mine.yaml}, as seen from the spec")
-    return wanted["file"]
-
-
 def _placement(written: SpecFile, fabric: Fabric, problems: Problems) -> tuple[str, ...]:
     """The host of every rank; empty, and problems added, where it can't be."""
     if isinstance(written.placement, list):
         hosts = _listed_hosts(written, fabric, problems)
-    elif written.placement in placement.KINDS:
-        place = placement.interleaved if written.placement == "interleaved" else placement.contiguous
-        hosts = place(fabric, written.ranks or len(fabric.hosts))
     else:
-        hint = did_you_mean(written.placement, [*placement.KINDS, "a list of hosts"])
-        problems.add(("placement",), f"no placement {written.placement!r}; {hint}")
-        return ()
+        hosts = placement.by_name(written.placement, fabric, written.ranks, ("placement",), problems)
+        if not hosts:
+            return ()
     if len(hosts) > MAX_RANKS:
         problems.add(("fabric",), f"{len(hosts)} ranks are too many; write ranks: {MAX_RANKS} or fewer")
         return ()
@@ -273,19 +243,23 @@ def _check_algorithm(written: SpecFile, ranks: int, problems: Problems) -> None:
         if written.faults:
             problems.add(("algorithm",), "auto's steps are not known before a fault needs them; name an algorithm")
         return
-    if written.algorithm.partition(":")[0] not in algorithms.names():
-        hint = did_you_mean(written.algorithm, (*algorithms.names(), AUTO))
-        problems.add(("algorithm",), f"no algorithm {written.algorithm!r}; {hint}")
+    check_algorithm(written.algorithm, ranks, written.channels, problems, beside=(AUTO,))
+
+
+def check_algorithm(name: str, ranks: int, channels: int, problems: Problems, beside: Sequence[str] = ()) -> None:
+    """Problems are added where there is no such all_reduce. ``beside``: further words that may stand there."""
+    if name.partition(":")[0] not in algorithms.names():
+        problems.add(("algorithm",), f"no algorithm {name!r}; {did_you_mean(name, (*algorithms.names(), *beside))}")
         return
     try:
-        algorithms.build(written.algorithm, ranks)
+        algorithms.build(name, ranks)
     except ScheduleError as error:
         problems.add(("algorithm",), str(error))
         return
-    if written.channels == 1:
+    if channels == 1:
         return
     try:
-        algorithms.build(written.algorithm, ranks, written.channels)
+        algorithms.build(name, ranks, channels)
     except ScheduleError as error:
         problems.add(("channels",), str(error))
 

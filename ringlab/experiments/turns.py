@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from collectives import metrics
 from collectives.peers.libraries import LIBRARIES, RINGLAB, Library
@@ -35,6 +36,7 @@ ALPHA_ITERATIONS = 20
 PATIENCE = 10.0  # times the predicted duration: beyond it a turn is stuck
 
 Say = Callable[[str], None]
+Item = TypeVar("Item")
 
 
 @dataclass
@@ -133,7 +135,7 @@ class Session:
         """All turns of all arms, or those until one fails."""
         watch = Watch(self.bench.network)
         for number in range(self.spec.repeats):
-            for arm in _rotated(self.spec.arms, number):
+            for arm in rotated(self.spec.arms, number):
                 self.step(f"block {number + 1} of {self.spec.repeats}, {arm.name}")
                 name = f"block {number + 1}, {arm.name}"
                 try:
@@ -233,6 +235,7 @@ def _resident_path(fabric: Fabric, src: str, dst: str) -> Path:
     return routing.policy("spanning-tree").route(fabric, [flow])[flow.key]
 
 
-def _rotated(arms: Sequence[Arm], number: int) -> Iterator[Arm]:
-    first = number % len(arms)
-    yield from (*arms[first:], *arms[:first])
+def rotated(items: Sequence[Item], number: int) -> Iterator[Item]:
+    """Each block begins with another one."""
+    first = number % len(items)
+    yield from (*items[first:], *items[:first])

@@ -1,18 +1,14 @@
-"""The fabric and the placements of a training spec, as its file names them."""
+"""The placements of a training spec, as its file names them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from ringlab.errors import UsageError
-from ringlab.experiments import fabrics, placement
-from topologies import catalog, formats
-from topologies.fabric import Fabric, FabricError
+from ringlab.experiments import placement
+from topologies.fabric import Fabric
 from topologies.spelling import did_you_mean
-from topologies.yaml_lines import Document, DocumentError, FieldPath, Problems
+from topologies.yaml_lines import FieldPath, Problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +17,6 @@ class Place:
 
     name: str
     hosts: tuple[str, ...]
-
-
-def read_fabric(wanted: str | dict[str, Any], document: Document, folder: Path, problems: Problems) -> Fabric | None:
-    """The fabric by short form, by file or in place; None, and problems added, where it is wrong."""
-    try:
-        if isinstance(wanted, dict):
-            return formats.from_document(document.under("fabric"))
-        if wanted.endswith(fabrics.SUFFIXES):
-            return fabrics.read_file(folder / wanted)
-        return catalog.from_short_form(wanted)
-    except DocumentError as error:
-        problems.errors += error.errors
-    except (FabricError, UsageError) as error:
-        for line in str(error).splitlines():
-            problems.add(("fabric",), line)
-    return None
 
 
 def read_places(
@@ -50,7 +30,7 @@ def read_places(
         return ()
     found: dict[str, Place] = {}
     for index, one in enumerate(wanted):
-        place = _place(one, ranks or len(fabric.hosts), fabric, ("placements", index), problems)
+        place = _place(one, ranks, fabric, ("placements", index), problems)
         if place and place.name in found:
             problems.add(("placements", index), f"the placement {place.name!r} is there twice; keep one")
         if place:
@@ -61,14 +41,12 @@ def read_places(
     return tuple(found.values()) if len(problems.errors) == before else ()
 
 
-def _place(wanted: str | list[str], ranks: int, fabric: Fabric, path: FieldPath, problems: Problems) -> Place | None:
+def _place(
+    wanted: str | list[str], ranks: int | None, fabric: Fabric, path: FieldPath, problems: Problems
+) -> Place | None:
     if isinstance(wanted, str):
-        if wanted not in placement.KINDS:
-            hint = did_you_mean(wanted, [*placement.KINDS, "a list of hosts"])
-            problems.add(path, f"no placement {wanted!r}; {hint}")
-            return None
-        kind = placement.interleaved if wanted == "interleaved" else placement.contiguous
-        return Place(wanted, kind(fabric, ranks))
+        hosts = placement.by_name(wanted, fabric, ranks, path, problems)
+        return Place(wanted, hosts) if hosts else None
     unknown = [host for host in wanted if host not in fabric.hosts]
     if unknown:
         problems.add(path, f"no host {unknown[0]!r} in this fabric; {did_you_mean(unknown[0], fabric.hosts)}")

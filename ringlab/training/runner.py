@@ -17,14 +17,12 @@ from pathlib import Path
 
 from controller.client import ControllerError
 from controller.process import RunningController
-from emulation import doctor
 from emulation.errors import RunError
 from emulation.faults import Fault
-from emulation.lab import new_tag, scratch_folder
+from emulation.lab import scratch_folder
 from emulation.network import Network
 from emulation.observe import Watch
 from emulation.outages import prepare_hosts
-from emulation.plan import Plan
 from ringlab.errors import MachineError
 from ringlab.experiments import faults_blame
 from ringlab.experiments.arms import Arm
@@ -32,7 +30,9 @@ from ringlab.experiments.bench import Bench, Faults, fabric_up
 from ringlab.experiments.faults_spec import check_machine, scaled
 from ringlab.experiments.progress import Say
 from ringlab.experiments.result import Moment
+from ringlab.experiments.runner import plan_of
 from ringlab.experiments.scale import Scale, chosen, rounded_up
+from ringlab.experiments.turns import rotated
 from ringlab.training import outcome, steps
 from ringlab.training.jobs import gradient_bytes, job_of
 from ringlab.training.options import steps_file
@@ -86,12 +86,6 @@ def scale_of(spec: TrainSpec, say: Say) -> Scale:
     return Scale(rounded_up(2 * found.factor), f"{found.why}; half of that, for ranks compute as well")
 
 
-def plan_of(spec: TrainSpec, scale: float) -> Plan:
-    transport = spec.transport
-    settings = doctor.settings(scale, transport.mtu, transport.congestion, transport.queue_bytes, transport.delays)
-    return Plan(spec.fabric, new_tag(), settings)
-
-
 def run(spec: TrainSpec, say: Say, step: Say, framework: str = "auto") -> TrainResult:
     """Run ``spec``; ``say`` hears what is being done, ``step`` each turn as it begins.
 
@@ -101,7 +95,7 @@ def run(spec: TrainSpec, say: Say, step: Say, framework: str = "auto") -> TrainR
     require_torch()
     created = datetime.now(UTC)
     scale = scale_of(spec, say)
-    plan = plan_of(spec, scale.factor)
+    plan = plan_of(spec.fabric, spec.transport, scale.factor)
     check_machine(spec.faults, plan)
     with fabric_up(plan, say, framework=framework) as (network, control):
         if spec.faults:
@@ -143,8 +137,7 @@ class _Session:
     def _order(self) -> Iterator[tuple[int, Turn]]:
         block = turns(self._spec)
         for number in range(self._spec.repeats):
-            first = number % len(block)
-            yield from ((number + 1, turn) for turn in (*block[first:], *block[:first]))
+            yield from ((number + 1, turn) for turn in rotated(block, number))
 
     def _note(self, event: str) -> None:
         self._timeline.append(Moment(round(time.monotonic() - self._began_s, 3), event))

@@ -13,19 +13,19 @@ from typing import Any
 
 from collectives import algorithms
 from collectives.job import demands
-from collectives.schedule import Schedule, ScheduleError
+from collectives.schedule import Schedule
 from controller import routing
 from emulation.faults import Fault
 from ringlab.errors import UsageError
+from ringlab.experiments import fabrics
 from ringlab.experiments.arms import Arm, read_arms
 from ringlab.experiments.faults_spec import Scene, read_faults
-from ringlab.experiments.spec import SpecError, Transport
+from ringlab.experiments.spec import SpecError, Transport, check_algorithm, check_scale
 from ringlab.experiments.spec_file import check_form
 from ringlab.text_files import read_text
-from ringlab.training.places import Place, read_fabric, read_places
+from ringlab.training.places import Place, read_places
 from ringlab.training.spec_file import MAX_RANKS, TRAINING, TrainFile
 from topologies.fabric import Fabric
-from topologies.spelling import did_you_mean
 from topologies.traffic import Demand
 from topologies.yaml_lines import Document, DocumentError, Problems
 from topologies.yaml_lines import read as read_document
@@ -102,8 +102,7 @@ def loads(text: str, where: str = "spec", folder: Path = Path()) -> TrainSpec:
 
 def with_changes(spec: TrainSpec, *, scale: float | None, repeats: int | None, steps: int | None) -> TrainSpec:
     """``spec`` with what the command line says instead; None changes nothing. UsageError for what can't be."""
-    if scale is not None and not 1 <= scale < 1e9:
-        raise UsageError(f"--scale {scale:g}: a time dilation is a number from 1")
+    check_scale(scale)
     if steps is not None and steps <= spec.warmup:
         raise UsageError(f"--steps {steps}: more than warmup, {spec.warmup}; those are not timed")
     changes = {"scale": scale, "repeats": repeats, "steps": steps}
@@ -113,11 +112,11 @@ def with_changes(spec: TrainSpec, *, scale: float | None, repeats: int | None, s
 
 def _meaning(written: TrainFile, document: Document, folder: Path, problems: Problems) -> TrainSpec:
     arms = read_arms(written.arms, routing.policy, problems)
-    fabric = read_fabric(written.fabric, document, folder, problems)
+    fabric = fabrics.of_spec(written.fabric, document, folder, problems)
     places = read_places(written.placements, written.ranks, fabric, problems) if fabric else ()
     _check_lists(written, problems)
     if places and _check_ranks(len(places[0].hosts), problems):
-        _check_algorithm(written, len(places[0].hosts), problems)
+        check_algorithm(written.algorithm, len(places[0].hosts), written.channels, problems)
     faults = _faults(written, fabric, places, problems) if fabric and places else ()
     problems.raise_any()
     assert fabric is not None
@@ -156,17 +155,6 @@ def _check_ranks(ranks: int, problems: Problems) -> bool:
     elif ranks < 2:
         problems.add(("fabric",), "has one host; a training needs two or more")
     return 2 <= ranks <= MAX_RANKS
-
-
-def _check_algorithm(written: TrainFile, ranks: int, problems: Problems) -> None:
-    if written.algorithm.partition(":")[0] not in algorithms.names():
-        hint = did_you_mean(written.algorithm, algorithms.names())
-        problems.add(("algorithm",), f"no algorithm {written.algorithm!r}; {hint}")
-        return
-    try:
-        algorithms.build(written.algorithm, ranks, written.channels)
-    except ScheduleError as error:
-        problems.add(("algorithm",), str(error))
 
 
 def _faults(written: TrainFile, fabric: Fabric, places: Sequence[Place], problems: Problems) -> tuple[Fault, ...]:
