@@ -304,23 +304,36 @@ def test_abort_ends_what_is_under_way_everywhere(address, case):
 
 
 # -- as users start it ------------------------------------------------------------------
-def test_the_example_under_torchrun():
+def _torchrun_example(backend: str) -> subprocess.CompletedProcess[str]:
     example = REPOSITORY / "examples" / "ddp.py"
     words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(example)]
-    ended = [
-        subprocess.run(
-            [sys.executable, *words, "--backend", backend, "--steps", "3"],
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            timeout=50,
-            check=False,
-        )
-        for backend in ("ringlab", "gloo")
-    ]
-    assert [one.returncode for one in ended] == [0, 0], "".join(one.stderr for one in ended)
-    assert ended[0].stdout == ended[1].stdout
-    assert "step   2: loss" in ended[0].stdout
+    return subprocess.run(
+        [sys.executable, *words, "--backend", backend, "--steps", "3"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+
+
+# torch's own gloo is the yardstick here, and now and then (torch 2.13, one run in 15) it aborts after the training,
+# as the process leaves: DDP holds the last reference to its group, and its thread is not joined. Only that is excused.
+GLOO_AT_EXIT = "terminate called without an active exception"
+
+
+@pytest.mark.timeout(200)
+def test_the_example_under_torchrun():
+    ours = _torchrun_example("ringlab")
+    assert ours.returncode == 0, ours.stderr
+    assert "step   2: loss" in ours.stdout
+    for _attempt in range(5):
+        gloo = _torchrun_example("gloo")
+        if gloo.returncode == 0:
+            break
+        assert GLOO_AT_EXIT in gloo.stderr, gloo.stderr
+    assert gloo.returncode == 0, gloo.stderr
+    assert ours.stdout == gloo.stdout
 
 
 def test_ringlab_itself_needs_no_torch():
