@@ -13,6 +13,8 @@ is faster), with the least and the largest beside it. Each task also checks the 
 On the fabric (four leaves, two spines, eight hosts, a rank a host, paths pinned) it is the same by ``ringlab run``:
 arms that differ by library take turns, and the certificate says whether to believe them.
 
+All ranks are started as ringlab starts its own (``collectives/perf/layout.py``), which helps every library.
+
 gloo is torch.distributed's, on the CPU; Open MPI runs over TCP (``--mca btl tcp,self``), as the others do; with its
 shared memory it stands apart, since that crosses no network.
 """
@@ -39,6 +41,7 @@ sys.path.insert(0, str(HERE.parent))  # before this folder, where the package's 
 from collectives.peers.errors import MissingError  # noqa: E402 - as above
 from collectives.peers.launch import find_mpirun  # noqa: E402 - as above
 from collectives.peers.mpirun import Launch, command  # noqa: E402 - as above
+from collectives.perf.layout import alike  # noqa: E402 - as above
 
 SIZES = [8, 512, 4 << 10, 32 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20, 256 << 20]
 QUICK_SIZES = [8, 4 << 10, 64 << 10, 1 << 20, 16 << 20]
@@ -190,7 +193,7 @@ def group(library, ranks):
 
 def start(library, path, ranks, folder):
     # -P: or this file would be taken for the package.
-    words = [sys.executable, "-P", str(HERE / "collective_rank.py"), library, path]
+    words = [*alike(), sys.executable, "-P", str(HERE / "collective_rank.py"), library, path]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
     if not library.startswith("openmpi"):
         return [subprocess.Popen([*words, str(r), str(ranks), ADDRESS], env=environment) for r in range(ranks)]

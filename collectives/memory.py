@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collectives.halves import widened
-from collectives.progress import Piece
 
 OPS: Mapping[str, np.ufunc] = {
     "sum": np.add,
@@ -32,7 +31,7 @@ def combiner(op: str, dtype: np.dtype[Any]) -> Combine:
 class Memory:
     """Where a collective reads and writes: all flat, contiguous, of one type. In place, ``source`` is in ``target``."""
 
-    __slots__ = ("_combine", "_homes", "_in", "_itemsize", "source", "views")
+    __slots__ = ("_combine", "_homes", "_in", "source", "views")
 
     def __init__(
         self,
@@ -44,7 +43,6 @@ class Memory:
         self._in = source
         self._homes = (target, target if scratch is None else scratch)
         self._combine = combine
-        self._itemsize = target.itemsize
         view = target.view(np.uint8).data
         self.views = (view, view if scratch is None else scratch.view(np.uint8).data)
         self.source = view if source is target else source.view(np.uint8).data
@@ -57,17 +55,10 @@ class Memory:
             if to + apart != come:  # else it is in place already
                 target[to : to + size] = self.source[come : come + size]
 
-    def combine(self, piece: Piece, lo: int, hi: int, arrived: NDArray[Any]) -> None:
-        """Combine the bytes ``lo`` to ``hi`` of the piece's home with as many elements that ``arrived``."""
-        itemsize = self._itemsize
-        first, last = lo // itemsize, hi // itemsize
-        out = self._homes[piece.home][first:last]
-        if piece.fresh:
-            shift = piece.shift // itemsize
-            kept = self._in[first + shift : last + shift]
-        else:
-            kept = out
-        self._combine(kept, arrived[: last - first], out=out)
+    def combine(self, home: int, place: slice, kept: slice | None, arrived: NDArray[Any]) -> None:
+        """Combine elements that arrived with the input's at ``kept``, or those at their ``place`` in the home."""
+        out = self._homes[home][place]
+        self._combine(out if kept is None else self._in[kept], arrived, out=out)
 
 
 def divide(array: NDArray[Any], divisor: int) -> None:

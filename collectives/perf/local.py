@@ -10,6 +10,8 @@ import sys
 from collections.abc import Sequence
 from time import monotonic, sleep
 
+from collectives.perf.layout import alike
+
 GRACE_S = 3.0
 """How long the other ranks may take to notice that one failed, and to say so."""
 
@@ -24,7 +26,7 @@ def run_local(words: Sequence[str], peers: Sequence[str]) -> int:
     previous = signal.signal(signal.SIGTERM, _stop)
     try:
         for rank in range(len(peers)):
-            command = [sys.executable, "-m", "collectives", *words, "--rank", str(rank)]
+            command = [*alike(), sys.executable, "-m", "collectives", *words, "--rank", str(rank)]
             ranks.append(subprocess.Popen(command))
             os.sched_setaffinity(ranks[-1].pid, {cores[rank % len(cores)]})
         return _first_failure(ranks)

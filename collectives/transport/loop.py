@@ -42,7 +42,8 @@ FAREWELL_S = 2.0
 class _Move(NamedTuple):
     """A piece that crosses as one: bytes ``lo`` to ``hi`` of the input, if ``fresh``, or else of its home.
 
-    What arrives to be added goes to ``room`` first; ``arrived`` are its elements. Both are None for all others.
+    What arrives to be combined goes to ``room`` first; ``arrived`` are its elements, ``combined`` their place in the
+    home, and ``kept`` the place in the input of those they are combined with, if fresh. None for all others.
     """
 
     sends: bool
@@ -52,6 +53,8 @@ class _Move(NamedTuple):
     hi: int
     room: memoryview | None
     arrived: NDArray[np.generic] | None
+    combined: slice | None
+    kept: slice | None
     connection: Connection
     track: Track
     piece: Piece
@@ -60,15 +63,20 @@ class _Move(NamedTuple):
     def sent(cls, track: Track, connection: Connection, piece: Piece) -> Self:
         shift = piece.shift if piece.fresh else 0
         lo, hi = piece.lo + shift, piece.hi + shift
-        return cls(True, piece.fresh, piece.home, lo, hi, None, None, connection, track, piece)
+        return cls(True, piece.fresh, piece.home, lo, hi, None, None, None, None, connection, track, piece)
 
     @classmethod
     def received(cls, track: Track, connection: Connection, piece: Piece, scratch: NDArray[np.generic]) -> Self:
-        room, size = None, piece.hi - piece.lo
+        room = arrived = combined = kept = None
         if piece.reduce:
-            room, scratch = connection.view[:size], scratch[: size // scratch.itemsize]
-        arrived = scratch if piece.reduce else None
-        return cls(False, False, piece.home, piece.lo, piece.hi, room, arrived, connection, track, piece)
+            itemsize = scratch.itemsize
+            combined = slice(piece.lo // itemsize, piece.hi // itemsize)
+            if piece.fresh:
+                kept = slice((piece.lo + piece.shift) // itemsize, (piece.hi + piece.shift) // itemsize)
+            room, arrived = connection.view[: piece.hi - piece.lo], scratch[: combined.stop - combined.start]
+        return cls(
+            False, False, piece.home, piece.lo, piece.hi, room, arrived, combined, kept, connection, track, piece
+        )
 
 
 class Bound:
@@ -191,7 +199,7 @@ class Loop:
         """False if a peer does not take all that we send: the rest is for ``_turn`` to do, from where we are."""
         views = memory.views
         for number, move in enumerate(moves):
-            sends, fresh, home, lo, hi, room, arrived, connection, _, piece = move
+            sends, fresh, home, lo, hi, room, arrived, combined, kept, connection, _, _ = move
             if sends:
                 try:
                     sent = connection.send(memory.source[lo:hi] if fresh else views[home][lo:hi])
@@ -203,19 +211,24 @@ class Loop:
                 if sent < hi - lo:
                     bound.catch_up(number, sent)
                     return False
-            elif arrived is None or room is None:
-                self._receive_straight(bound, number, views[home][lo:hi], leaving)
-            else:
-                self._receive_straight(bound, number, room, leaving)
-                memory.combine(piece, lo, hi, arrived)
+                continue
+            into = views[home][lo:hi] if room is None else room
+            try:
+                came = connection.recv_into(into)
+            except OSError:  # nothing yet, or what the next try will say again
+                came = 0
+            if came < hi - lo:
+                self._receive_straight(bound, number, into[came:], leaving)
+            if arrived is not None and combined is not None:
+                memory.combine(home, combined, kept, arrived)
         return True
 
     def _receive_straight(self, bound: Bound, number: int, into: memoryview, leaving: bool) -> None:
-        """All of move ``number``: tried a few times, then slept for."""
+        """What is left of move ``number``: tried a few times, then slept for."""
         assert bound.straight is not None
         move = bound.straight[number]
         connection = move.connection
-        patience, size, still_since = SPINS, len(into), None
+        patience, size, still_since = SPINS, move.hi - move.lo, None
         while len(into):
             try:
                 came = connection.recv_into(into)
@@ -289,7 +302,10 @@ class Loop:
         have = carry + came
         carry = have % itemsize
         if have > carry:
-            memory.combine(piece, reached, reached + have - carry, scratch)
+            first, last = reached // itemsize, (reached + have - carry) // itemsize
+            shift = piece.shift // itemsize
+            kept = slice(first + shift, last + shift) if piece.fresh else None
+            memory.combine(piece.home, slice(first, last), kept, scratch[: last - first])
             piece.reached = reached + have - carry
             if carry:
                 connection.view[:carry] = connection.view[have - carry : have]

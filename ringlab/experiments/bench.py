@@ -17,6 +17,7 @@ from typing import Any
 from collectives import algorithms, choice, metrics
 from collectives.job import demands
 from collectives.peers.libraries import RINGLAB, Library
+from collectives.perf.layout import alike
 from collectives.schedule import Schedule
 from controller.client import ControllerError
 from controller.process import RunningController, running_controller
@@ -243,7 +244,7 @@ class Bench:
 
     def _argv(self, library: Library, folder: Path) -> list[str]:
         """Who takes part, by which library."""
-        job, rank = self.job, [sys.executable, "-m", "collectives"]
+        job, rank = self.job, [*alike(), sys.executable, "-m", "collectives"]
         if library is not RINGLAB:
             before, after = started_by(library, self.network, job.placement, folder)
             return [*before, *rank, "--peers", ",".join(first_addresses(self.network, job.placement)), *after]

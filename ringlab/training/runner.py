@@ -17,6 +17,7 @@ from pathlib import Path
 
 from controller.client import ControllerError
 from controller.process import RunningController
+from collectives.perf.layout import alike
 from emulation.errors import RunError
 from emulation.faults import Fault
 from emulation.lab import scratch_folder
@@ -191,7 +192,7 @@ class _Session:
         spec, fabric = self._spec, self._spec.fabric
         nics = [next(nic for nic in addressing.nics(fabric) if nic.host == host) for host in turn.place.hosts]
         return [
-            sys.executable, "-m", "ringlab.training.worker", "--backend", turn.backend,
+            *alike(), sys.executable, "-m", "ringlab.training.worker", "--backend", turn.backend,
             "--peers", _joined([nic.ip for nic in nics]), "--interfaces",
             _joined([self._network.plan.interface_name(nic.port) for nic in nics]),
             "--algorithm", spec.algorithm, "--channels", str(spec.channels),
