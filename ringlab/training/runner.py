@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
+from collectives.perf.layout import alike
 from controller.client import ControllerError
 from controller.process import RunningController
-from collectives.perf.layout import alike
 from emulation.errors import RunError
 from emulation.faults import Fault
 from emulation.lab import scratch_folder
