@@ -11,8 +11,9 @@ import errno
 import os
 import select
 import socket
-from collections.abc import Collection, Iterable
-from operator import itemgetter
+from collections.abc import Collection, Iterable, Iterator
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from os import sched_yield
 from time import monotonic
 from typing import Any, NamedTuple, NoReturn, Self
@@ -28,9 +29,6 @@ from collectives.transport.errors import PeerLostError, PeerSilentError, Transpo
 
 _EVENTS = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 _ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
-STRAIGHT = SEGMENT
-"""A program that moves no more bytes than this on any lane is worked off straight: where the sockets' buffers are large
-enough; the first send that does not fit ends it."""
 
 SPINS = 10
 """How often a rank looks for news, giving the core to others in between, before it sleeps: waking up takes longer."""
@@ -40,7 +38,7 @@ FAREWELL_S = 2.0
 
 
 class _Move(NamedTuple):
-    """A piece that crosses as one: bytes ``lo`` to ``hi`` of the input, if ``fresh``, or else of its home.
+    """A segment that crosses as one: bytes ``lo`` to ``hi`` of the input, if ``fresh``, or else of its home.
 
     What arrives to be combined goes to ``room`` first; ``arrived`` are its elements, ``combined`` their place in the
     home, and ``kept`` the place in the input of those they are combined with, if fresh. None for all others.
@@ -60,30 +58,32 @@ class _Move(NamedTuple):
     piece: Piece
 
     @classmethod
-    def sent(cls, track: Track, connection: Connection, piece: Piece) -> Self:
+    def sent(cls, track: Track, connection: Connection, piece: Piece, lo: int, hi: int) -> Self:
         shift = piece.shift if piece.fresh else 0
-        lo, hi = piece.lo + shift, piece.hi + shift
+        lo, hi = lo + shift, hi + shift
         return cls(True, piece.fresh, piece.home, lo, hi, None, None, None, None, connection, track, piece)
 
     @classmethod
-    def received(cls, track: Track, connection: Connection, piece: Piece, scratch: NDArray[np.generic]) -> Self:
+    def received(
+        cls, track: Track, connection: Connection, piece: Piece, lo: int, hi: int, scratch: NDArray[np.generic]
+    ) -> Self:
         room = arrived = combined = kept = None
         if piece.reduce:
             itemsize = scratch.itemsize
-            combined = slice(piece.lo // itemsize, piece.hi // itemsize)
+            combined = slice(lo // itemsize, hi // itemsize)
             if piece.fresh:
-                kept = slice((piece.lo + piece.shift) // itemsize, (piece.hi + piece.shift) // itemsize)
-            room, arrived = connection.view[: piece.hi - piece.lo], scratch[: combined.stop - combined.start]
-        return cls(
-            False, False, piece.home, piece.lo, piece.hi, room, arrived, combined, kept, connection, track, piece
-        )
+                kept = slice((lo + piece.shift) // itemsize, (hi + piece.shift) // itemsize)
+            room, arrived = connection.view[: hi - lo], scratch[: combined.stop - combined.start]
+        return cls(False, False, piece.home, lo, hi, room, arrived, combined, kept, connection, track, piece)
 
 
 class Bound:
     """A program under way, with the connection of each of its lanes, and the receivers' scratch as its elements.
 
-    ``straight`` is the same as a plain list, where the program is small enough to be worked off without looking what
-    else could move: all sends of a step, then all its receives. None otherwise.
+    ``straight`` is the same as a plain list of segments, to be worked off without looking what else could move, for as
+    long as the sockets take all that is sent. Ranks are in step then: each sends a segment and finds its peer's, still
+    in the cache, which takes two thirds of the time of ranks that run ahead of each other. None where somebody watches
+    the steps.
     """
 
     __slots__ = ("copies", "itemsize", "receiving", "sending", "straight")
@@ -100,13 +100,26 @@ class Bound:
         self.straight = None if progress.watched else self._line_up()
 
     def _line_up(self) -> tuple[_Move, ...] | None:
-        lanes = [sum(piece.hi - piece.lo for piece in track.pieces) for track, _ in self.tracks()]
-        if max(lanes, default=0) > STRAIGHT:
-            return None
-        moves = [_Move.sent(track, connection, piece) for track, connection in self.sending for piece in track.pieces]
+        """Step by step; within a step what is sent of the lanes' first segments, then what must have come by then.
+
+        No rank waits for what its peer sends only after waiting for this one: their segments are counted alike, by the
+        bytes of the lane. None where a receive would overwrite what a later segment sends.
+        """
+        moves = []
+        for track, connection in self.sending:
+            for piece, number, _, lo, hi in _segments(track):
+                moves.append((piece.step, number, _Move.sent(track, connection, piece, lo, hi)))
         for track, connection, scratch in self.receiving:
-            moves += [_Move.received(track, connection, piece, scratch) for piece in track.pieces]
-        return tuple(sorted(moves, key=lambda move: (move.piece.step, not move.sends)))
+            for piece, _, number, lo, hi in _segments(track):
+                moves.append((piece.step, number, _Move.received(track, connection, piece, lo, hi, scratch)))
+        moves.sort(key=itemgetter(0, 1))  # stable: sends stay first
+        self.restart()
+        for _, _, move in moves:
+            piece, nbytes = move.piece, move.hi - move.lo
+            if piece.limit() < piece.reached + nbytes:
+                return None
+            piece.reached += nbytes
+        return tuple(move for _, _, move in moves)
 
     def restart(self) -> None:
         for track, _ in self.sending:
@@ -119,8 +132,9 @@ class Bound:
         assert self.straight is not None
         self.restart()
         for move in self.straight[:number]:
-            move.piece.reached = move.piece.hi
-            move.track.advance()
+            move.piece.reached += move.hi - move.lo
+            if move.piece.reached == move.piece.hi:
+                move.track.advance()
         self.straight[number].piece.reached += moved
 
     def hindmost(self) -> Track:
@@ -131,6 +145,17 @@ class Bound:
     def tracks(self) -> Iterable[tuple[Track, Connection]]:
         yield from ((track, connection) for track, connection, _ in self.receiving)
         yield from self.sending
+
+
+def _segments(track: Track) -> Iterator[tuple[Piece, int, int, int, int]]:
+    """Piece, the number of the segment of its lane and step in which it begins and that in which it ends, lo and hi."""
+    for _, pieces in groupby(track.pieces, key=attrgetter("step")):
+        passed = 0
+        for piece in pieces:
+            for lo in range(piece.lo, piece.hi, SEGMENT):
+                hi = min(lo + SEGMENT, piece.hi)
+                yield piece, passed // SEGMENT, (passed + hi - lo - 1) // SEGMENT, lo, hi
+                passed += hi - lo
 
 
 class Loop:

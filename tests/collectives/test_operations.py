@@ -52,7 +52,7 @@ def test_every_operation(group, address, num_ranks):
 
 
 def test_the_straight_way_hands_over_when_a_peer_does_not_take_all(group, address, monkeypatch):
-    monkeypatch.setattr("collectives.transport.loop.STRAIGHT", 1 << 40)
+    monkeypatch.setattr("collectives.transport.loop.SEGMENT", 1 << 25)
     count = 4_000_000
 
     def call(rank):
