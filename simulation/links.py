@@ -1,0 +1,42 @@
+"""A fabric's directed links as numbers, so that paths become rows of an array."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topologies.fabric import Fabric, Port
+from topologies.traffic import Path
+
+
+@dataclass(frozen=True, eq=False)
+class Links:
+    """``ports[number]`` is the port that link ``number`` leaves by; rates in bits a second, latencies in seconds."""
+
+    ports: tuple[Port, ...]
+    number: Mapping[Port, int]
+    rate_bps: NDArray[np.float64]
+    latency_s: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, fabric: Fabric, rate_bps: Callable[[Port], float] | None = None) -> Links:
+        """Of every link of ``fabric``, both directions; ``rate_bps`` instead of the rates that it states."""
+        ports = tuple(fabric.directed_links())
+        links = [fabric.link(port) for port in ports]
+        return cls(
+            ports,
+            {port: number for number, port in enumerate(ports)},
+            np.array([rate_bps(port) if rate_bps else link.rate_bps for port, link in zip(ports, links, strict=True)]),
+            np.array([link.latency_s for link in links]),
+        )
+
+    def rows(self, paths: Sequence[Path] | Iterable[Path]) -> NDArray[np.int32]:
+        """``rows[flow, hop]``: link numbers, filled up with -1."""
+        found = [[self.number[port] for port in path.hops] for path in paths]
+        rows = np.full((len(found), max(map(len, found), default=1)), -1, dtype=np.int32)
+        for row, numbers in zip(rows, found, strict=True):
+            row[: len(numbers)] = numbers
+        return rows
