@@ -2,8 +2,8 @@
 
 Theory of operation. A flow begins ``lag_s`` after the last of those it waits for has ended, and moves its ``amount`` at
 its max-min-fair rate. Rates change when a flow begins or ends, or a link changes: between two such moments everything
-is a straight line. ``slack_s`` makes moments that are nearer to each other one: a flow is then given its own end, by the
-rates before, but whoever waits for a share hears of it up to so much later.
+is a straight line. ``slack_s`` makes moments that are nearer to each other one: a flow is then given its own end, by
+the rates before, but whoever waits for a share hears of it up to so much later.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class StalledError(ValueError):
 def replay(
     flows: Flows, capacity: Numbers, changes: Sequence[Change] = (), slack_s: float = 0.0
 ) -> tuple[Numbers, Numbers]:
-    """Start and end of every flow, in seconds. ``changes`` in the order of their times. StalledError where one has no end."""
+    """Start and end of every flow, in seconds; ``changes`` rise in time. StalledError where one has no end."""
     return _Replay(flows, capacity, changes, slack_s).run()
 
 
@@ -139,7 +139,9 @@ class _Replay:
         self._ended[flows] = at_s
         first, last = self._first[flows], self._first[flows + 1]
         counts = last - first
-        waiters = self._waiters[np.repeat(first, counts) + np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)]
+        waiters = self._waiters[
+            np.repeat(first, counts) + np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        ]
         np.maximum.at(self._known_s, waiters, np.repeat(at_s, counts))
         np.subtract.at(self._missing, waiters, 1)
         for flow in np.unique(waiters[self._missing[waiters] == 0]).tolist():

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from controller.routing import ecmp, least_loaded, pinned, rail, seeds, shortest, spanning_tree, spray_channels
+from controller.routing import ecmp, least_loaded, pinned, rail, seeds, shortest, spanning_tree, spray, spray_channels
 from controller.routing.errors import RoutingError
 from controller.routing.situation import CLEAR, Situation
 from topologies.fabric import Fabric
@@ -62,6 +62,7 @@ _REGISTRY: Mapping[str, _Entry] = {
     "least-loaded": _Entry(least_loaded.route),
     "pinned": _Entry(pinned.route, weighs_changes=True),
     "rail": _Entry(rail.route, hashes_acknowledgements=True),
+    "spray": _Entry(spray.route),
     "spray-channels": _Entry(
         spray_channels.route, {"seed": seeds.option("spray-channels")}, hashes_acknowledgements=True
     ),

@@ -1,0 +1,90 @@
+"""A spec's collective on a policy's ways, as the simulator takes it: one operation at one size."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from collectives import algorithms, metrics
+from collectives.job import demands
+from collectives.schedule import Schedule
+from controller import routing
+from controller.routing import CLEAR, Situation, spray
+from ringlab.experiments.spec import Spec
+from simulation.collective import Job, Plan, Route, Ways, plan
+from simulation.conditions import Conditions
+from simulation.links import Links
+from topologies.fabric import Fabric, Port
+from topologies.traffic import Demand, FlowKey, Paths
+
+SPRAY = "spray"
+"""The one policy that is only simulated: it has no paths."""
+
+
+@dataclass(frozen=True)
+class SimulatedJob:
+    """What stays the same over sizes and arms: the schedule, and which connection is which flow."""
+
+    spec: Spec
+    schedule: Schedule
+    keys: Mapping[tuple[int, int, int], FlowKey]
+
+    @classmethod
+    def of(cls, spec: Spec) -> SimulatedJob:
+        schedule = algorithms.build(spec.algorithm, len(spec.placement), spec.channels)
+        crossing = [flow for flow in schedule.flows() if spec.placement[flow.src] != spec.placement[flow.dst]]
+        keys = {
+            (flow.src, flow.dst, flow.channel): demand.key
+            for flow, demand in zip(crossing, _demands(spec, schedule, max(spec.sizes)), strict=True)
+        }
+        return cls(spec, schedule, keys)
+
+    def demands(self, size_bytes: int) -> list[Demand]:
+        return _demands(self.spec, self.schedule, size_bytes)
+
+    def plan(self, size_bytes: int, routed: Routed, links: Links, conditions: Conditions) -> Plan:
+        itemsize = metrics.DTYPES[self.spec.dtype].itemsize
+        job = Job.of(self.schedule, size_bytes // itemsize, itemsize)
+        there: Ways = {pair: routed.there[key] for pair, key in self.keys.items()}
+        back: Ways = {pair: routed.back[key] for pair, key in self.keys.items()}
+        return plan(job, there, back, links, conditions)
+
+
+def _demands(spec: Spec, schedule: Schedule, size_bytes: int) -> list[Demand]:
+    itemsize = metrics.DTYPES[spec.dtype].itemsize
+    return demands(schedule, spec.placement, size_bytes // itemsize, itemsize)
+
+
+@dataclass(frozen=True)
+class Routed:
+    """The ways of flows and of their acknowledgements; ``paths`` of both, None where flows are sprayed."""
+
+    there: Mapping[FlowKey, Route]
+    back: Mapping[FlowKey, Route]
+    paths: Paths | None
+
+    def link_bytes(self, wanted: Sequence[Demand]) -> Counter[Port]:
+        """Payload bytes by directed link; those of a sprayed flow are rounded link by link."""
+        load: Counter[Port] = Counter()
+        for demand in wanted:
+            for port, share in self.there[demand.key]:
+                load[port] += demand.nbytes if share == 1 else round(demand.nbytes * share)
+        return load
+
+
+def route(fabric: Fabric, policy: str, wanted: Sequence[Demand], situation: Situation = CLEAR) -> Routed:
+    """By the policy's text. RoutingError for a flow without a way."""
+    keys = [demand.key for demand in wanted]
+    back = [key.reversed() for key in keys]
+    if policy == SPRAY:
+        found = spray.spread(fabric, [*keys, *back], situation)
+        return Routed({key: found[key] for key in keys}, {key: found[key.reversed()] for key in keys}, None)
+    chosen = routing.policy(policy)
+    paths = chosen.route(fabric, wanted, situation)
+    paths = routing.with_acknowledgements(chosen, fabric, wanted, paths, situation)
+    return Routed(
+        {key: tuple((port, 1.0) for port in paths[key].hops) for key in keys},
+        {key: tuple((port, 1.0) for port in paths[key.reversed()].hops) for key in keys},
+        paths,
+    )

@@ -1,0 +1,158 @@
+"""A collective on paths as flows that wait for each other.
+
+Theory of operation. A schedule's transfers are flows; each waits for what the executor waits for
+(``Schedule.dependencies``), and begins a turnaround and a way's latency later. But where every rank passes on just what
+came in the step before (a *relay*: rings, chains), chunks stream through the ranks while they arrive: back-pressure has
+all edges of a channel run at one rate, and the whole channel is *one* flow over all its links together, whatever the
+number of ranks. It moves one edge's bytes; it can't be faster than a chunk each latency of a step; and the last chunk
+is one more latency under way.
+
+Several jobs are one replay: their flows side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collectives.schedule import Schedule
+from simulation.conditions import Conditions
+from simulation.links import Links
+from simulation.replay import Flows
+from topologies.fabric import Port
+
+Route = Sequence[tuple[Port, float]]
+"""Directed links, and the share of the flow that crosses each (1; less where it is sprayed)."""
+
+Ways = Mapping[tuple[int, int, int], Route]
+"""The route of each connection (source rank, destination rank, channel); none of those within a host."""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A collective of ``nbytes[transfer]`` payload bytes."""
+
+    schedule: Schedule
+    nbytes: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, schedule: Schedule, count: int, itemsize: int) -> Job:
+        """Of ``count`` elements, split as the sockets split them."""
+        bounds = np.concatenate([[0], np.cumsum(schedule.chunk_sizes(count))]) * itemsize
+        return cls(schedule, bounds[schedule.chunk + schedule.count] - bounds[schedule.chunk])
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The flows of a job, and what their ends mean.
+
+    ``ranks``: of each flow those that are through with it when it ends; (flows, 2), or None where every flow is all
+    ranks'. ``tail_s`` comes after the flow's end. ``caps`` are bits a second beyond which a flow can't go, infinite for
+    most.
+    """
+
+    flows: Flows
+    caps: NDArray[np.float64]
+    tail_s: NDArray[np.float64]
+    ranks: NDArray[np.int64] | None
+
+
+def plan(job: Job, ways: Ways, back: Ways, links: Links, conditions: Conditions) -> Plan:
+    """``back`` are the routes of the acknowledgements, none where they are not counted."""
+    return (
+        _relay(job, ways, back, links, conditions)
+        if job.schedule.relays
+        else _steps(job, ways, back, links, conditions)
+    )
+
+
+def _relay(job: Job, ways: Ways, back: Ways, links: Links, conditions: Conditions) -> Plan:
+    schedule = job.schedule
+    flows, caps, tails = [], [], []
+    for channel in range(schedule.num_channels):
+        mine = schedule.channel == channel
+        if not mine.any():
+            continue
+        pairs = np.unique(np.stack((schedule.src[mine], schedule.dst[mine])), axis=1).T.tolist()
+        keys = [(src, dst, channel) for src, dst in pairs]
+        row, use = _row([ways.get(key, ()) for key in keys], [back.get(key, ()) for key in keys], links, conditions)
+        step_s = conditions.turnaround_s + float(np.mean([_latency_s(ways.get(key, ()), links) for key in keys]))
+        steps = np.unique(schedule.step[mine])
+        largest = np.zeros(schedule.num_steps, dtype=np.int64)
+        np.maximum.at(largest, schedule.step[mine], job.nbytes[mine])
+        bits = 8.0 * float(largest.sum())
+        flows.append((row, use, bits))
+        caps.append(bits / (step_s * len(steps)) if step_s and bits else np.inf)
+        tails.append(step_s)
+    rows, uses = _padded([row for row, _, _ in flows], [use for _, use, _ in flows])
+    number = len(flows)
+    nothing = np.zeros(number)
+    made = Flows(
+        rows,
+        uses,
+        np.array([bits for *_, bits in flows]),
+        nothing,
+        np.zeros(number + 1, dtype=np.int64),
+        np.zeros(0, dtype=np.int64),
+    )
+    return Plan(made, np.array(caps), np.array(tails), None)
+
+
+def _steps(job: Job, ways: Ways, back: Ways, links: Links, conditions: Conditions) -> Plan:
+    schedule = job.schedule
+    keys = np.stack((schedule.src, schedule.dst, schedule.channel), axis=1)
+    different, which = np.unique(keys, axis=0, return_inverse=True)
+    rows, uses, lags = [], [], []
+    for src, dst, channel in different.tolist():
+        way = ways.get((src, dst, channel), ())
+        row, use = _row([way], [back.get((src, dst, channel), ())], links, conditions)
+        rows.append(row)
+        uses.append(use)
+        lags.append(conditions.turnaround_s + _latency_s(way, links))
+    row_of, use_of = _padded(rows, uses)
+    which = which.reshape(-1)
+    dependencies = schedule.dependencies()
+    made = Flows(
+        row_of[which],
+        use_of[which],
+        8.0 * job.nbytes,
+        np.array(lags, dtype=np.float64)[which],
+        dependencies.starts,
+        dependencies.needs,
+    )
+    return Plan(made, np.full(len(schedule), np.inf), np.zeros(len(schedule)), keys[:, :2].astype(np.int64))
+
+
+def _row(
+    there: Sequence[Route], back: Sequence[Route], links: Links, conditions: Conditions
+) -> tuple[list[int], list[float]]:
+    """Links of the routes, once each, and what a unit of the rate takes of each."""
+    taken: dict[int, float] = {}
+    for route in there:
+        for port, share in route:
+            link = links.number[port]
+            taken[link] = taken.get(link, 0.0) + share / conditions.payload_share
+    for route in back if conditions.ack_share else ():
+        for port, share in route:
+            link = links.number[port]
+            taken[link] = taken.get(link, 0.0) + share * conditions.ack_share
+    return list(taken), list(taken.values())
+
+
+def _latency_s(route: Route, links: Links) -> float:
+    """Of the ways that a flow takes, weighed by what crosses them."""
+    return sum(share * float(links.latency_s[links.number[port]]) for port, share in route)
+
+
+def _padded(
+    rows: Sequence[Sequence[int]], uses: Sequence[Sequence[float]]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    width = max(1, max(map(len, rows), default=1))
+    row_of, use_of = np.full((len(rows), width), -1, dtype=np.int64), np.zeros((len(rows), width))
+    for number, (row, use) in enumerate(zip(rows, uses, strict=True)):
+        row_of[number, : len(row)] = row
+        use_of[number, : len(use)] = use
+    return row_of, use_of
