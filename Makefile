@@ -1,4 +1,5 @@
-# Two commands: `make demo` runs the main job, `make test` runs every check. Both set up what they need, as root.
+# Two commands: `make demo` runs the main job, `make test` runs every check. Both set up what they need, as root; without
+# root, or on a machine that can't emulate, the demo runs on the simulated backend, and says so.
 RINGLAB = .venv/bin/ringlab
 VENV_PYTHON = .venv/bin/python
 
@@ -9,8 +10,8 @@ setup:
 
 demo: setup
 	@mkdir -p runs/demo
-	@$(RINGLAB) run examples/leaf-spine.yaml --json runs/demo/leaf-spine.json
-	@$(RINGLAB) run examples/ring.yaml --json runs/demo/ring.json
+	@$(RINGLAB) run examples/leaf-spine.yaml --backend auto --json runs/demo/leaf-spine.json
+	@$(RINGLAB) run examples/ring.yaml --backend auto --json runs/demo/ring.json
 
 lint: setup
 	@.venv/bin/ruff check .

@@ -114,12 +114,13 @@ def _steps(job: Job, ways: Ways, back: Ways, links: Links, conditions: Condition
         lags.append(conditions.turnaround_s + _latency_s(way, links))
     row_of, use_of = _padded(rows, uses)
     which = which.reshape(-1)
+    lag_s: NDArray[np.float64] = np.array(lags, dtype=np.float64)
     dependencies = schedule.dependencies()
     made = Flows(
         row_of[which],
         use_of[which],
-        8.0 * job.nbytes,
-        np.array(lags, dtype=np.float64)[which],
+        8.0 * job.nbytes.astype(np.float64),
+        lag_s[which],
         dependencies.starts,
         dependencies.needs,
     )

@@ -2,8 +2,8 @@
 
 Rates are *max-min fair* when no flow could be faster but at the cost of one that is no faster than itself. Every flow
 then has a *bottleneck*: a full link on which no other flow (by weight) is faster. ``rates`` finds them in rounds: a
-link whose flows could none of them be held back more elsewhere is a bottleneck whatever the rest does, so all such links
-are settled at once, their flows frozen, and what is left of the capacities goes round again.
+link whose flows could none of them be held back more elsewhere is a bottleneck whatever the rest does, so all such
+links are settled at once, their flows frozen, and what is left of the capacities goes round again.
 
 **One solve is enough** for flows of one size that start together. Let f end first of those that share its bottleneck l:
 until then l is full with the same flows, and f keeps its share. No flow of l ends before the fastest, f has the highest

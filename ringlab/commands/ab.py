@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ringlab.commands.backend import backend_option
 from ringlab.examples_first import Command
 from ringlab.json_output import json_option
 
@@ -18,6 +19,7 @@ ECMP_SEEDS = [1, 2, 3]  # one draw of a hash says little
     examples=[
         "ringlab ab leaf-spine:leaves=4,spines=2,hosts=2 ecmp pinned",
         "ringlab ab ring:switches=6,hosts=1 spanning-tree shortest --algorithm bidirectional-ring",
+        "ringlab ab fat-tree:k=8 ecmp spray pinned --backend simulated",
         "ringlab ab fabric.yaml ecmp:seed=7 pinned --size 16M --repeats 5 --json ab.json",
     ],
 )
@@ -31,10 +33,17 @@ ECMP_SEEDS = [1, 2, 3]  # one draw of a hash says little
 @click.option("--scale", type=float, help="Time dilation; default: what this machine carries.")
 @click.option("--baseline", help="A published baseline to stand beside it.")
 @click.option("--framework", type=click.Choice(["auto", "ryu", "os_ken"]), default="auto", show_default=True)
+@backend_option
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs go.")
 @json_option
 def command(
-    fabric: str, policies: tuple[str, ...], framework: str, out: Path, json_target: str | None, **options: Any
+    fabric: str,
+    policies: tuple[str, ...],
+    framework: str,
+    backend: str,
+    out: Path,
+    json_target: str | None,
+    **options: Any,
 ) -> None:
     """Compare POLICIES on FABRIC (a short form or a file): a ring allreduce, one rank a host.
 
@@ -54,4 +63,4 @@ def command(
         **{name: list(value) if name == "sizes" else value for name, value in options.items() if value is not None},
     }
     text = yaml.safe_dump(written, sort_keys=False)
-    check_outcome(session.run_and_keep(specs.loads(text, "ab"), text, out, framework, json_target))
+    check_outcome(session.run_and_keep(specs.loads(text, "ab"), text, out, framework, json_target, backend))

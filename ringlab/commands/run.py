@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ringlab.commands.backend import backend_option
 from ringlab.errors import CheckError, RunError
 from ringlab.examples_first import Command
 from ringlab.json_output import json_option
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
         "ringlab run examples/ring.yaml --scale 500 --repeats 5",
         "ringlab run examples/leaf-spine.yaml --json - | jq .certificate",
         "ringlab run examples/leaf-spine.yaml --dry-run",
+        "ringlab run examples/leaf-spine.yaml --backend simulated",
+        "ringlab run examples/leaf-spine.yaml --backend both",
     ],
 )
 @click.argument("spec", type=click.Path(path_type=Path))
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--baseline", help="A published baseline, or a file of your own nccl-tests output.")
 @click.option("--line-rate", type=float, metavar="GB/s", help="With --baseline FILE: the line rate of its system.")
 @click.option("--framework", type=click.Choice(["auto", "ryu", "os_ken"]), default="auto", show_default=True)
+@backend_option
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs go.")
 @click.option("--dry-run", is_flag=True, help="Print what would be built, and build nothing.")
 @json_option
@@ -40,11 +44,14 @@ def command(
     baseline: str | None,
     line_rate: float | None,
     framework: str,
+    backend: str,
     out: Path,
     dry_run: bool,
     json_target: str | None,
 ) -> None:
     """Run SPEC: build its fabric, let its policies take turns, and print who is better and whether to believe it.
+
+    With --backend simulated nothing is built and no root is needed: flows share the links of the nominal fabric.
 
     Exit code 1 if an element came out wrong or the run is invalid.
     """
@@ -56,7 +63,7 @@ def command(
     if dry_run:
         click.echo("\n".join(session.dry_run(wanted)))
         return
-    check_outcome(session.run_and_keep(wanted, text, out, framework, json_target))
+    check_outcome(session.run_and_keep(wanted, text, out, framework, json_target, backend))
 
 
 def check_outcome(result: Result) -> None:

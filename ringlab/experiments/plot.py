@@ -194,7 +194,7 @@ def _draw_shares(axes: Axes, result: Result) -> None:
     axes.annotate(_line_rate(result), (0.005, 1.0), xycoords=("axes fraction", "data"), **above)
     unit, unit_bps = ("Gb/s", 1e9) if result.line_rate_bps >= 1e9 else ("Mb/s", 1e6)
     right = axes.secondary_yaxis("right", functions=_rates(result.line_rate_bps / unit_bps))
-    right.set_ylabel(f"busbw, {unit} as measured")
+    right.set_ylabel(f"busbw, {unit} as {'simulated' if result.is_simulated else 'measured'}")
 
 
 def _line_rate(result: Result) -> str:

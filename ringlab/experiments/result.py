@@ -224,6 +224,11 @@ class Result:
     timeline: tuple[Moment, ...]
     failure: str | None = None
 
+    @property
+    def is_simulated(self) -> bool:
+        """No packet was sent for it."""
+        return self.fingerprint.get("backend") == "simulated"
+
     def groups(self) -> tuple[str, ...]:
         """The arms' groups, in order of their first arm."""
         return tuple(dict.fromkeys(arm.group for arm in self.arms))

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
+from emulation.errors import MachineError
+from emulation.network import require_machine
 from emulation.scripts import commands
-from ringlab.experiments import progress, runner, store, table
-from ringlab.experiments.result import Result, dumps
+from ringlab.experiments import both, progress, runner, simulated, store, table
+from ringlab.experiments.result import Result, dumps, to_data
 from ringlab.experiments.spec import Spec
 from ringlab.json_output import STDOUT
 from ringlab.text_files import write_text
+
+BACKENDS = ("emulated", "simulated", "both", "auto")
+"""Packets in emulated hosts; flows in numbers; one beside the other; packets where this machine can, else flows."""
+
+SIMULATED = "simulated.json"
 
 
 def dry_run(spec: Spec) -> list[str]:
@@ -23,17 +32,54 @@ def dry_run(spec: Spec) -> list[str]:
     ]
 
 
-def run_and_keep(spec: Spec, text: str, root: Path, framework: str, json_target: str | None) -> Result:
-    """Run, keep in ``root``, print the table (or, with ``-``, the JSON object alone) on standard output."""
+def run_and_keep(spec: Spec, text: str, root: Path, framework: str, json_target: str | None, backend: str) -> Result:
+    """Run, keep in ``root``, print the table (or, with ``-``, the JSON object alone) on standard output.
+
+    ``backend`` is one of BACKENDS. With ``both`` the emulated result is returned, and kept, with the other beside it:
+    ``simulated.json``, and in JSON ``{"emulated": ..., "simulated": ...}``.
+    """
+    if backend == "auto":
+        backend = _best()
+    if backend == "simulated":
+        return _kept(simulated.run(spec), {}, text, root, json_target)
     with progress.talk(total=runner.turns(spec)) as talk:
         outcome = runner.run(spec, talk.say, talk.step, framework)
-    folder = store.save(root, outcome.result, outcome.nccl_tests, text)
+    other = both.simulated_beside(spec, outcome.result) if backend == "both" and not outcome.result.failure else None
+    return _kept(outcome.result, outcome.nccl_tests, text, root, json_target, other)
+
+
+def _best() -> str:
+    """Real packets where this machine can send them; else it is said why not."""
+    try:
+        require_machine()
+    except MachineError as error:
+        click.echo(f"ringlab: simulated, as nothing can be emulated here: {error}", err=True)
+        return "simulated"
+    return "emulated"
+
+
+def _kept(
+    result: Result,
+    nccl_tests: Mapping[tuple[str, int], str],
+    text: str,
+    root: Path,
+    json_target: str | None,
+    other: Result | None = None,
+) -> Result:
+    beside = {SIMULATED: dumps(other).encode()} if other else {}
+    folder = store.save(root, result, nccl_tests, text, beside)
+    said = dumps(result)
+    if other:
+        said = json.dumps({"emulated": to_data(result), "simulated": to_data(other)}, indent=2, allow_nan=False) + "\n"
     if json_target == STDOUT:
-        click.echo(dumps(outcome.result), nl=False)
-        return outcome.result
+        click.echo(said, nl=False)
+        return result
     if json_target:
-        write_text(json_target, dumps(outcome.result))
-    table.show(outcome.result, table.console())
+        write_text(json_target, said)
+    console = table.console()
+    table.show(result, console)
+    if other:
+        both.show(result, other, console)
     click.echo(f"plots: {folder / store.PNG} {folder / store.SVG}")
     click.echo(f"result: {folder / store.RESULT}" + (f" and {json_target}" if json_target else ""))
-    return outcome.result
+    return result

@@ -22,6 +22,7 @@ NCCL_TESTS = "nccl-tests.txt"
 SVG = "busbw.svg"
 PNG = "busbw.png"
 SPEC = "spec.yaml"
+NOTHING: Mapping[str, bytes] = {}
 
 
 def run_id(created: datetime, name: str, suffix: str) -> str:
@@ -30,11 +31,17 @@ def run_id(created: datetime, name: str, suffix: str) -> str:
     return f"{created.astimezone(UTC):%Y%m%dT%H%M%SZ}-{words[:40].rstrip('-')}-{suffix}"
 
 
-def save(root: Path, result: Result, nccl_tests: Mapping[tuple[str, int], str], spec_text: str) -> Path:
+def save(
+    root: Path,
+    result: Result,
+    nccl_tests: Mapping[tuple[str, int], str],
+    spec_text: str,
+    beside: Mapping[str, bytes] = NOTHING,
+) -> Path:
     """Keep ``result`` in ``root/<result.id>`` and return that folder.
 
-    ``nccl_tests`` holds the text of each arm's name and block (from 1). RunError where the run is already there or
-    can't be written; nothing is left half done.
+    ``nccl_tests`` holds the text of each arm's name and block (from 1); ``beside`` are further files. RunError where
+    the run is already there or can't be written; nothing is left half done.
     """
     from ringlab.experiments.plot import png, svg  # noqa: PLC0415 - matplotlib is slow to import
 
@@ -46,6 +53,7 @@ def save(root: Path, result: Result, nccl_tests: Mapping[tuple[str, int], str], 
             SVG: svg(result).encode(),
             PNG: png(result),
             SPEC: spec_text.encode(),
+            **beside,
         },
     )
 

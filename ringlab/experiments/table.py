@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich import box
 from rich.console import Console, Group, OverflowMethod, RenderableType
@@ -84,12 +84,21 @@ def render(result: Result, out: Console) -> RenderableType:
     return Group(*parts, _verdict(result.certificate), Text(), *_sentences(result.comparisons))
 
 
+def _columns(result: Result) -> Sequence[_Column]:
+    """Of a simulated run nothing was measured, no element was wrong: it stands beside the closed form."""
+    if not result.is_simulated:
+        return _COLUMNS
+    beside = replace(_PREDICTED, head="closed form")
+    kept = [column for column in _COLUMNS if column.head not in {"measured", "#wrong"}]
+    return [beside if column is _PREDICTED else column for column in kept]
+
+
 def _fitting_table(result: Result, out: Console) -> Table:
     """The table with as many columns as fit."""
     overflow: OverflowMethod = "crop" if out.options.ascii_only else "ellipsis"
     unbounded = out.options.update(max_width=1000)  # else a measurement never passes the width
     for most in range(_BAR if not out.options.ascii_only else _BAR - 1, -1, -1):
-        table = _table(result, [column for column in _COLUMNS if column.leaves <= most], overflow)
+        table = _table(result, [column for column in _columns(result) if column.leaves <= most], overflow)
         if Measurement.get(out, unbounded, table).maximum <= out.width:
             break
     return table
@@ -218,6 +227,8 @@ def _blank(text: str) -> Text:
 
 _BAR = 5
 
+_PREDICTED = _Column("predicted", "", 1, lambda row: _blank(time_text(row.predicted_us)))
+
 _COLUMNS = (
     _Column("time", "", 0, lambda row: _blank(time_text(row.time_us))),
     _Column("algbw", "GB/s", 4, lambda row: _blank(bandwidth_text(row.algbw_GBps))),
@@ -225,7 +236,7 @@ _COLUMNS = (
     _Column("nominal", "GB/s", 3, lambda row: Text(bandwidth_text(row.nominal_busbw_GBps))),
     _Column("busbw", "of line", 0, _share_cell),
     _Column("", "", _BAR, _bar_cell),
-    _Column("predicted", "", 1, lambda row: _blank(time_text(row.predicted_us))),
+    _PREDICTED,
     _Column("measured", "/ pred.", 2, _ratio_cell),
     _Column("#wrong", "", 0, _wrong_cell),
 )
@@ -237,9 +248,8 @@ def _footnotes(result: Result) -> Iterator[Text]:
     differences = [abs(link.difference) for link in result.links if link.difference is not None]
     if differences:
         worst = share_text(max(differences))
-        yield Text(
-            f"Bytes per link: switch counters within {worst} of the schedule's, {len(differences)} compared.", "dim"
-        )
+        who = "the simulator's" if result.is_simulated else "switch counters"
+        yield Text(f"Bytes per link: {who} within {worst} of the schedule's, {len(differences)} compared.", "dim")
 
 
 def _baseline_notes(baseline: BaselineBeside) -> Iterator[Text]:
