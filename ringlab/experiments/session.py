@@ -11,8 +11,10 @@ import click
 from emulation.errors import MachineError
 from emulation.network import require_machine
 from emulation.scripts import commands
+from ringlab.errors import UsageError
 from ringlab.experiments import both, progress, runner, simulated, store, table
 from ringlab.experiments.result import Result, dumps, to_data
+from ringlab.experiments.simulated_job import SPRAY
 from ringlab.experiments.spec import Spec
 from ringlab.json_output import STDOUT
 from ringlab.text_files import write_text
@@ -42,6 +44,8 @@ def run_and_keep(spec: Spec, text: str, root: Path, framework: str, json_target:
         backend = _best()
     if backend == "simulated":
         return _kept(simulated.run(spec), {}, text, root, json_target)
+    if any(arm.policy == SPRAY for arm in spec.arms):
+        raise UsageError("spray has no path that a switch here could install; simulate it: --backend simulated")
     with progress.talk(total=runner.turns(spec)) as talk:
         outcome = runner.run(spec, talk.say, talk.step, framework)
     other = both.simulated_beside(spec, outcome.result) if backend == "both" and not outcome.result.failure else None

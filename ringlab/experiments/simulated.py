@@ -30,6 +30,7 @@ from ringlab.experiments import result as results
 from ringlab.experiments import simulated_faults as faulty
 from ringlab.experiments.arms import OURS
 from ringlab.experiments.compare import beside, compare
+from ringlab.experiments.faults_spec import scaled
 from ringlab.experiments.simulated_job import SPRAY, Routed, SimulatedJob, route
 from ringlab.experiments.spec import Arm, Spec
 from simulation import fluid
@@ -62,8 +63,8 @@ class Beside:
 def run(spec: Spec, beside_run: Beside | None = None) -> results.Result:
     """Simulate ``spec``. UsageError for what has no simulation; a flow without a way is the result's ``failure``."""
     _check(spec)
-    spec, notes = _settled(spec)
     scale = beside_run.scale if beside_run else spec.scale or 1.0
+    spec, notes = _settled(replace(spec, faults=scaled(spec.faults, scale)))
     links = _links(spec, scale, silent=beside_run is not None)
     turnaround_s = beside_run.step_s if beside_run else TURNAROUND_S * scale
     conditions = Conditions.tcp(spec.transport.mtu, turnaround_s)
