@@ -146,13 +146,15 @@ class Schedule:
         Then a chunk streams through its ranks while it is still arriving, and no step waits for the one before it. (A
         rank that turns to another peer lets all arrive first: see ``program.py``.)
         """
-        senders = np.unique(np.stack((self.channel, self.src)), axis=1).shape
-        if senders != np.unique(np.stack((self.channel, self.src, self.dst)), axis=1)[:2].shape:
+        sender = self.channel.astype(np.int64) * self.num_ranks + self.src
+        if len(np.unique(sender)) != len(np.unique(sender * self.num_ranks + self.dst)):
             return False
-        later, earlier = self.step > 0, self.step < self.num_steps - 1
-        sent = np.stack((self.channel, self.src, self.step, self.chunk, self.count))[:, later]
-        came = np.stack((self.channel, self.dst, self.step + 1, self.chunk, self.count))[:, earlier]
-        return sent.shape == came.shape and np.array_equal(sent[:, np.lexsort(sent)], came[:, np.lexsort(came)])
+        receiver = self.channel.astype(np.int64) * self.num_ranks + self.dst
+        what = self.chunk.astype(np.int64) * (self.num_chunks + 1) + self.count
+        width = self.num_chunks * (self.num_chunks + 1) + self.num_chunks + 1
+        sent = ((sender * (self.num_steps + 1)) + self.step) * width + what
+        came = ((receiver * (self.num_steps + 1)) + self.step + 1) * width + what
+        return np.array_equal(np.sort(sent[self.step > 0]), np.sort(came[self.step < self.num_steps - 1]))
 
     @cached_property
     def fingerprint(self) -> str:

@@ -76,8 +76,8 @@ def _relay(job: Job, ways: Ways, back: Ways, links: Links, conditions: Condition
         mine = schedule.channel == channel
         if not mine.any():
             continue
-        pairs = np.unique(np.stack((schedule.src[mine], schedule.dst[mine])), axis=1).T.tolist()
-        keys = [(src, dst, channel) for src, dst in pairs]
+        pairs = np.unique(schedule.src[mine].astype(np.int64) * schedule.num_ranks + schedule.dst[mine])
+        keys = [(*divmod(pair, schedule.num_ranks), channel) for pair in pairs.tolist()]
         row, use = _row([ways.get(key, ()) for key in keys], [back.get(key, ()) for key in keys], links, conditions)
         step_s = conditions.turnaround_s + float(np.mean([_latency_s(ways.get(key, ()), links) for key in keys]))
         steps = np.unique(schedule.step[mine])
@@ -103,10 +103,12 @@ def _relay(job: Job, ways: Ways, back: Ways, links: Links, conditions: Condition
 
 def _steps(job: Job, ways: Ways, back: Ways, links: Links, conditions: Conditions) -> Plan:
     schedule = job.schedule
-    keys = np.stack((schedule.src, schedule.dst, schedule.channel), axis=1)
-    different, which = np.unique(keys, axis=0, return_inverse=True)
+    pair = schedule.src.astype(np.int64) * schedule.num_ranks + schedule.dst
+    different, which = np.unique(pair * schedule.num_channels + schedule.channel, return_inverse=True)
     rows, uses, lags = [], [], []
-    for src, dst, channel in different.tolist():
+    for connection in different.tolist():
+        both_ends, channel = divmod(connection, schedule.num_channels)
+        src, dst = divmod(both_ends, schedule.num_ranks)
         way = ways.get((src, dst, channel), ())
         row, use = _row([way], [back.get((src, dst, channel), ())], links, conditions)
         rows.append(row)
@@ -124,7 +126,12 @@ def _steps(job: Job, ways: Ways, back: Ways, links: Links, conditions: Condition
         dependencies.starts,
         dependencies.needs,
     )
-    return Plan(made, np.full(len(schedule), np.inf), np.zeros(len(schedule)), keys[:, :2].astype(np.int64))
+    return Plan(
+        made,
+        np.full(len(schedule), np.inf),
+        np.zeros(len(schedule)),
+        np.stack((schedule.src, schedule.dst), axis=1).astype(np.int64),
+    )
 
 
 def _row(

@@ -14,8 +14,10 @@ the links of the way back.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from topologies.fabric import Port
 from topologies.traffic import Demand, Paths
@@ -35,25 +37,6 @@ def acknowledgement_share(mtu: int) -> float:
     return (IP_TCP_HEADERS + ETHERNET_HEADER) / (SEGMENTS_PER_ACK * (mtu - IP_TCP_HEADERS))
 
 
-def wire_bytes(demands: Iterable[Demand], paths: Paths, mtu: int) -> dict[int, dict[Port, float]]:
-    """Bytes that shaping counts, by step and directed link; acknowledgements included.
-
-    ``paths`` holds every demand's flow, and its reversed flow where acknowledgements are to be counted.
-    """
-    share, back = payload_share(mtu), acknowledgement_share(mtu)
-    loads: dict[int, dict[Port, float]] = defaultdict(lambda: defaultdict(float))
-    for demand in demands:
-        there = paths[demand.key].hops
-        returning = paths.get(demand.key.reversed())
-        for step, nbytes in zip(demand.steps, demand.step_bytes, strict=True):
-            load = loads[step]
-            for port in there:
-                load[port] += nbytes / share
-            for port in returning.hops if returning else ():
-                load[port] += nbytes * back
-    return dict(loads)
-
-
 def completion_s(
     demands: Iterable[Demand],
     paths: Paths,
@@ -68,8 +51,30 @@ def completion_s(
     ``rate_bps(port)`` is a directed link's rate, ``alpha_s`` the time of a step that carries nothing; ``relay`` says
     that chunks stream (``Schedule.relays``).
     """
-    loads = wire_bytes(demands, paths, mtu).values()
-    serial_s = [max(8 * nbytes / rate_bps(port) for port, nbytes in load.items()) for load in loads]
+    serial_s = _serial_s(list(demands), paths, rate_bps, mtu)
     if relay:
-        return sum(max(alpha_s, step_s) for step_s in serial_s) + alpha_s
-    return sum(alpha_s + step_s for step_s in serial_s)
+        return float(np.maximum(alpha_s, serial_s).sum()) + alpha_s
+    return float((alpha_s + serial_s).sum())
+
+
+def _serial_s(
+    demands: Sequence[Demand], paths: Paths, rate_bps: Callable[[Port], float], mtu: int
+) -> NDArray[np.float64]:
+    """What the most loaded directed link of each step needs for its bytes, acknowledgements included."""
+    share, back = payload_share(mtu), acknowledgement_share(mtu)
+    number: dict[Port, int] = {}
+    steps = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *(demand.steps for demand in demands)]))
+    taken: list[tuple[Demand, list[int], list[float]]] = []
+    for demand in demands:
+        returning = paths.get(demand.key.reversed())
+        hops = [(port, 1 / share) for port in paths[demand.key].hops]
+        hops += [(port, back) for port in returning.hops] if returning else []
+        links = [number.setdefault(port, len(number)) for port, _ in hops]
+        taken.append((demand, links, [use for _, use in hops]))
+    loads = np.zeros((len(steps), len(number)))
+    for demand, links, uses in taken:
+        at = np.searchsorted(steps, demand.steps)
+        np.add.at(loads, np.ix_(at, np.array(links)), np.outer(demand.step_bytes, uses))
+    rates = np.array([rate_bps(port) for port in number])
+    slowest: NDArray[np.float64] = (8 * loads / rates).max(axis=1, initial=0.0)
+    return slowest

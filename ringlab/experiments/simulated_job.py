@@ -29,19 +29,21 @@ class SimulatedJob:
     spec: Spec
     schedule: Schedule
     keys: Mapping[tuple[int, int, int], FlowKey]
+    _demands: dict[int, list[Demand]]
 
     @classmethod
     def of(cls, spec: Spec) -> SimulatedJob:
         schedule = algorithms.build(spec.algorithm, len(spec.placement), spec.channels)
         crossing = [flow for flow in schedule.flows() if spec.placement[flow.src] != spec.placement[flow.dst]]
-        keys = {
-            (flow.src, flow.dst, flow.channel): demand.key
-            for flow, demand in zip(crossing, _demands(spec, schedule, max(spec.sizes)), strict=True)
-        }
-        return cls(spec, schedule, keys)
+        largest = max(spec.sizes)
+        wanted = _demands(spec, schedule, largest)
+        keys = {(flow.src, flow.dst, flow.channel): demand.key for flow, demand in zip(crossing, wanted, strict=True)}
+        return cls(spec, schedule, keys, {largest: wanted})
 
     def demands(self, size_bytes: int) -> list[Demand]:
-        return _demands(self.spec, self.schedule, size_bytes)
+        if size_bytes not in self._demands:
+            self._demands[size_bytes] = _demands(self.spec, self.schedule, size_bytes)
+        return self._demands[size_bytes]
 
     def plan(self, size_bytes: int, routed: Routed, links: Links, conditions: Conditions) -> Plan:
         itemsize = metrics.DTYPES[self.spec.dtype].itemsize

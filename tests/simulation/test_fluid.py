@@ -40,9 +40,15 @@ def test_flows_on_one_link_add_up_only_where_they_meet_in_time(pair):
 def test_acknowledgements_load_the_way_back(pair):
     flow = there((0,), (1_000_000,))
     paths = {flow.key: PATH, flow.key.reversed(): PATH.reversed(pair)}
-    loads = fluid.wire_bytes([flow], paths, MTU)[0]
-    assert loads[Port("h2", 1)] == pytest.approx(1_000_000 * fluid.acknowledgement_share(MTU))
-    assert loads[Port("h1", 1)] == pytest.approx(1_000_000 / fluid.payload_share(MTU))
+    slow_back = {Port("h2", 1): 1e4}
+
+    def time_s(known):
+        return fluid.completion_s(
+            [flow], known, lambda port: slow_back.get(port, RATE), mtu=MTU, alpha_s=0.0, relay=False
+        )
+
+    assert time_s(paths) == pytest.approx(1_000_000 * fluid.acknowledgement_share(MTU) * 8 / 1e4)
+    assert time_s({flow.key: PATH}) == pytest.approx(1_000_000 / fluid.payload_share(MTU) * 8 / RATE)
 
 
 def test_the_slowest_link_decides_each_step(pair):
