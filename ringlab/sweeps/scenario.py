@@ -1,0 +1,72 @@
+"""A scenario: one frozen mapping that says all a worker needs; its id is a hash of its content.
+
+Its seed is drawn from the sweep's seed and the scenario's content by a hash, so that it does not depend on the order of
+scenarios, the engine or the number of workers. It stands in the spec wherever ``$seed`` was written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+SEED = "$seed"
+DRAW = "draw"
+"""The field that numbers the draws of one spec (``draws: 100``); no spec has a field of that name."""
+
+SIMULATED, EMULATED = "simulated", "emulated"
+NEEDS: Mapping[str, Sequence[str]] = {SIMULATED: (), EMULATED: ("root", "netns")}
+"""By backend. What needs ``netns`` has its machine for itself."""
+
+ID_DIGITS = 16
+"""64 bits: among a million scenarios two are alike by chance once in 37 million sweeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """``changes`` as they were written, by dotted field; ``data`` is what is sent: plain, and never changed."""
+
+    changes: Mapping[str, Any]
+    data: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any], backend: str, sweep_seed: int, changes: Mapping[str, Any]) -> Scenario:
+        """``spec`` is plain JSON data."""
+        seed = seed_of(sweep_seed, spec, changes.get(DRAW))
+        content = {"backend": backend, "seed": seed, "spec": with_seed(spec, seed)}
+        id_ = sha256(canonical(content).encode()).hexdigest()[:ID_DIGITS]
+        return cls(changes, {"id": id_, "needs": list(NEEDS[backend]), **content})
+
+    @property
+    def id(self) -> str:
+        return str(self.data["id"])
+
+
+def canonical(data: object) -> str:
+    """JSON that is the same for equal data. ValueError for what is not finite."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def seed_of(sweep_seed: int, spec: Mapping[str, Any], draw: int | None = None) -> int:
+    """31 bits."""
+    digest = sha256(canonical([sweep_seed, draw, spec]).encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def with_seed(data: Any, seed: int) -> Any:
+    """``data`` with the seed in the place of every ``$seed``; within a text (``ecmp:seed=$seed``) as digits."""
+    match data:
+        case str():
+            return seed if data == SEED else data.replace(SEED, str(seed))
+        case dict():
+            return {key: with_seed(value, seed) for key, value in data.items()}
+        case list():
+            return [with_seed(value, seed) for value in data]
+    return data
+
+
+def takes_seed(data: Any) -> bool:
+    """Is ``$seed`` anywhere in it?"""
+    return SEED in json.dumps(data)
