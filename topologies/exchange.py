@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from topologies import containerlab, diagrams, formats, graphml, mininet_script
+from topologies import containerlab, diagrams, formats, graphml, htsim, htsim_traffic, mininet_script, ns3
 from topologies.drafts import Imported, Unsaid, plug_hosts
 from topologies.drawing import draw
 from topologies.fabric import Fabric
@@ -28,12 +28,17 @@ def loads(text: str, where: str, source: str | None = None, unsaid: Unsaid | Non
     Raises DocumentError, one line an error: ``WHERE:LINE: field: what; what to do``.
     """
     unsaid = unsaid or Unsaid()
-    if source == "graphml" or (source is None and text.lstrip().startswith("<")):
-        return graphml.loads(text, where, unsaid)
+    for name, known in _OF_WORDS.items():
+        if source == name or (source is None and known.is_it(text)):
+            return known.loads(text, where, unsaid)
     document = read(text, where)
     if source == "containerlab" or (source is None and containerlab.is_containerlab(document.data)):
         return containerlab.from_document(document, unsaid)
     return _ours(document, unsaid)
+
+
+def _shows_matrix(text: str) -> bool:
+    return htsim.is_htsim(text) or htsim_traffic.is_matrix(text)
 
 
 def by_ending(file: str) -> str | None:
@@ -86,16 +91,48 @@ def _lost_in_drawing(_fabric: Fabric) -> tuple[str, ...]:
     return ("a drawing is not read back; keep the fabric as yaml too",)
 
 
+def _lost_in_htsim(fabric: Fabric) -> tuple[str, ...]:
+    return (f"htsim numbers hosts and has no names: {fabric.hosts[0]} is host 0; queues are set on its command line",)
+
+
+def _lost_in_ns3(fabric: Fabric) -> tuple[str, ...]:
+    first = fabric.switches[0]
+    return (f"ns-3 numbers nodes and has no names: {fabric.hosts[0]} is 0, {first} is {len(fabric.hosts)}",)
+
+
+def _lost_in_simai(fabric: Fabric) -> tuple[str, ...]:
+    return (*_lost_in_ns3(fabric), "gpu_type is NONE; write A100, H100, ... in the first line where SimAI should know")
+
+
 FORMATS: Mapping[str, Format] = {
     "yaml": Format((".yaml", ".yml"), formats.dumps),
     "json": Format((".json",), lambda fabric: json.dumps(formats.to_data(fabric), indent=2) + "\n"),
     "graphml": Format((".graphml",), graphml.dumps),
     "containerlab": Format((".clab.yaml", ".clab.yml"), containerlab.dumps, _lost_in_containerlab),
+    "htsim": Format((".topo",), htsim.dumps, _lost_in_htsim),
+    "ns3": Format((".ns3",), ns3.dumps, _lost_in_ns3),
+    "simai": Format((".simai",), ns3.dumps_simai, _lost_in_simai),
     "mininet": Format((".py",), mininet_script.dumps, _lost_in_mininet),
     "dot": Format((".dot", ".gv"), diagrams.to_dot, _lost_in_drawing),
     "mermaid": Format((".mmd", ".mermaid"), diagrams.to_mermaid, _lost_in_drawing),
     "svg": Format((".svg",), draw, _lost_in_drawing),
 }
 
-SOURCES = ("yaml", "json", "graphml", "containerlab")
+SOURCES = ("yaml", "json", "graphml", "containerlab", "htsim", "ns3", "simai")
 """Those that are read back."""
+
+
+@dataclass(frozen=True, slots=True)
+class _OfWords:
+    """A format that is no YAML: whether a text shows it, and its reader."""
+
+    is_it: Callable[[str], bool]
+    loads: Callable[[str, str, Unsaid], Imported]
+
+
+_OF_WORDS: Mapping[str, _OfWords] = {
+    "graphml": _OfWords(lambda text: text.lstrip().startswith("<"), graphml.loads),
+    "htsim": _OfWords(_shows_matrix, htsim.loads),
+    "ns3": _OfWords(ns3.is_ns3, ns3.loads),
+    "simai": _OfWords(ns3.is_ns3, ns3.loads),
+}

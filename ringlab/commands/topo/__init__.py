@@ -21,7 +21,8 @@ from ringlab.examples_first import Group
 def command() -> None:
     """Look at a FABRIC: a short form such as leaf-spine:leaves=4,spines=2,hosts=2, or a file.
 
-    Files may be YAML or JSON (ours), GraphML, or containerlab topologies; see docs/reference/fabric-files.md.
+    Files may be YAML or JSON (ours), GraphML, containerlab topologies, htsim's .topo, or ns-3's edge lists; see
+    docs/reference/fabric-files.md and docs/how-to/interchange-simulators.md.
     """
 
 

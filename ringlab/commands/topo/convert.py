@@ -16,7 +16,7 @@ from ringlab.text_files import write_text
 if TYPE_CHECKING:
     from topologies.fabric import Fabric
 
-TARGETS = ("yaml", "json", "graphml", "containerlab", "mininet", "dot", "mermaid", "svg")
+TARGETS = ("yaml", "json", "graphml", "containerlab", "htsim", "ns3", "simai", "mininet", "dot", "mermaid", "svg")
 """As in ``topologies.exchange``, which is imported late; a test holds the two together."""
 
 MAX_SCALE = 1e9
@@ -31,6 +31,7 @@ MAX_SCALE = 1e9
         "ringlab topo convert lab.clab.yml --rate 25G -o fabric.yaml",
         "ringlab topo convert zoo.graphml --hosts-per-switch 2 -o fabric.yaml",
         f"ringlab topo convert {LEAF_SPINE} -o fabric.clab.yml",
+        f"ringlab topo convert {LEAF_SPINE} -o fabric.topo",
         f"ringlab topo convert {LEAF_SPINE} -o fabric.py && mn --custom fabric.py --topo fabric --arp",
     ],
 )
@@ -42,7 +43,8 @@ MAX_SCALE = 1e9
 def command(*, wanted: str, output: str, target: str | None, scale: float | None, **reading: Any) -> None:
     """Write FABRIC in another format. What that format can't hold is said on standard error.
 
-    yaml, json and graphml hold a fabric exactly; containerlab all but some names; the others are not read back.
+    yaml, json and graphml hold a fabric exactly; containerlab all but some names; htsim, ns3 and simai no names, and
+    htsim leaf-spines and fat-trees alone; the others are not read back.
     """
     from topologies.exchange import FORMATS, by_ending  # noqa: PLC0415 - networkx only where it is used
 

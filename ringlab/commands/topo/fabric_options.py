@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from topologies.fabric import Fabric
 
 LEAF_SPINE = "leaf-spine:leaves=4,spines=2,hosts=2"
-SOURCES = ("yaml", "json", "graphml", "containerlab")
+SOURCES = ("yaml", "json", "graphml", "containerlab", "htsim", "ns3", "simai")
 """As in ``topologies.exchange``, which is imported late; a test holds the two together."""
 
 fabric_argument = click.argument("wanted", metavar="FABRIC")
