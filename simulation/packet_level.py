@@ -20,6 +20,7 @@ latency hides behind the bytes (``collective.py``).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +67,7 @@ class Ring:
     @property
     def side(self) -> int:
         """Leaves, spines, and hosts a leaf."""
-        return round(self.hosts**0.5)
+        return isqrt(self.hosts)
 
     @property
     def chunk_nbytes(self) -> int:
@@ -88,7 +89,10 @@ RINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Shuffled:
-    """The same all-reduce, neighbours on leaves at random, each send hashed anew: over some seeds ``packet_s`` least and most."""
+    """The same all-reduce, neighbours on leaves at random, each send hashed anew.
+
+    ``packet_s`` is the least and the most of some runs.
+    """
 
     hosts: int
     transport: Transport
@@ -134,11 +138,11 @@ ERRORS: dict[str, tuple[float, float]] = {"RoCE": (-0.165, -0.007), "UEC": (-0.0
 
 
 def ring_chains(order: NDArray[np.int64], spine: NDArray[np.int64], chunk_nbytes: int, transport: Transport) -> Flows:
-    """htsim's ring over ``order`` (hosts, side * side of them): chain c begins at its c-th host.
+    """The ring of htsim over ``order`` (hosts, side * side of them): chain c begins at its c-th host.
 
     ``spine[c, send]`` is the spine that a send crosses, if it must. Links as ``ring_capacity`` counts them.
     """
-    hosts, side = len(order), round(len(order) ** 0.5)
+    hosts, side = len(order), isqrt(len(order))
     sends = 2 * hosts - 1
     edge = (np.arange(hosts)[:, None] + np.arange(sends)) % hosts
     src, dst = order[edge], order[(edge + 1) % hosts]
