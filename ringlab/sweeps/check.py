@@ -3,7 +3,7 @@
 Theory of operation. Every row of a list is read as the spec that it makes. Of a grid not all combinations are, for
 there may be a million: each value is read in one, all fields going on at once. A value whose combination is wrong is
 tried in those that were right, and is itself wrong if it fits none; one that fits some is left to the run, in which
-those that it does not fit are failed scenarios (16 ranks on a fabric of 8 hosts).
+those that it does not fit are failed scenarios (a placement on h8, where the fabric has four hosts).
 """
 
 from __future__ import annotations

@@ -49,18 +49,21 @@ def save(sweep: Sweep, found: Sequence[Found], folder: Path) -> list[Path]:
     drawn = curves(lines, field) if field else ()
     if not field or not 0 < len(drawn) <= MAX_CURVES:
         return []
-    saved = []
-    for name, options in {
-        PNG: {"format": "png", "dpi": 200},
-        SVG: {"format": "svg", "metadata": {"Date": None, "Title": sweep.name}},
-    }.items():
-        buffer = io.BytesIO()
-        with style():
-            figure(sweep, field, drawn, lines[0].size_bytes).savefig(buffer, facecolor="white", **options)  # type: ignore[arg-type]  # options of savefig
-        (folder / name).unlink(missing_ok=True)
-        write_through(folder / name, buffer.getvalue())
-        saved.append(folder / name)
-    return saved
+    metadata: dict[Any, Any] = {"Date": None, "Title": sweep.name}
+    with style():
+        fig = figure(sweep, field, drawn, lines[0].size_bytes)
+        png, svg = _file(fig, format="png", dpi=200), _file(fig, format="svg", metadata=metadata)
+    files = {folder / PNG: png, folder / SVG: svg}
+    for path, content in files.items():
+        path.unlink(missing_ok=True)
+        write_through(path, content)
+    return list(files)
+
+
+def _file(fig: Figure, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    fig.savefig(buffer, facecolor="white", **options)
+    return buffer.getvalue()
 
 
 def swept(lines: Sequence[Row]) -> str | None:

@@ -35,8 +35,8 @@ from topologies.yaml_lines import read as read_document
 
 MAX_SCENARIOS = 1_000_000
 
-Grid = Annotated[dict[str, Annotated[list[Any], Field(min_length=1)]], Field(min_length=1)]
-Entries = Annotated[list[Annotated[dict[str, Any], Field(min_length=1)]], Field(min_length=1)]
+Grid = Annotated[dict[str, list[Any]], Field(min_length=1)]
+Entries = Annotated[list[dict[str, Any]], Field(min_length=1)]
 Base = Annotated[Annotated[str, Tag("<text>")] | Annotated[dict[str, Any], Tag("<mapping>")], Discriminator(by_shape)]
 
 
@@ -156,6 +156,13 @@ def _meaning(written: SweepFile, document: Document, folder: Path, problems: Pro
     if (written.grid is None) == (written.list is None):
         problems.add((), "needs a grid or a list, and not both; begin with examples/sweep.yaml")
         problems.raise_any()
+    for field, values in (written.grid or {}).items():
+        if not values:
+            problems.add(("grid", field), "is empty; write a list of its values")
+    for place, entry in enumerate(written.list or []):
+        if not entry:
+            problems.add(("list", place), "changes nothing; write a field and its value, like {algorithm: ring}")
+    problems.raise_any()
     base, spec = _base(document, folder, problems)
     files = _Files(folder, problems)
     columns = tuple(

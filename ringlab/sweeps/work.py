@@ -10,7 +10,9 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ringlab import __version__
@@ -20,6 +22,7 @@ from ringlab.sweeps.scenario import EMULATED, canonical
 if TYPE_CHECKING:
     from ringlab.experiments.result import Arm, Result, SizeResult
     from ringlab.experiments.spec import Spec
+    from topologies.fabric import Fabric
 
 Record = dict[str, Any]
 
@@ -57,9 +60,16 @@ def _run(scenario: Mapping[str, Any]) -> Result:
     from ringlab.experiments import spec as specs  # noqa: PLC0415 - likewise
 
     spec: Spec = specs.loads(canonical(scenario["spec"]), f"scenario {scenario['id']}")
+    spec = replace(spec, fabric=_shared(spec.fabric))
     if scenario["backend"] == EMULATED:
         return runner.run(spec, _unheard, _unheard).result
     return simulated.run(spec)
+
+
+@lru_cache(maxsize=16)
+def _shared(fabric: Fabric) -> Fabric:
+    """The first of equal fabrics: it, and whoever remembers something by it, need not work it out again."""
+    return fabric
 
 
 def _unheard(_text: str) -> None:

@@ -1,0 +1,104 @@
+"""How scenarios are spread over workers: chunks by cost, all come back once, who kills a worker is found."""
+
+from concurrent.futures import BrokenExecutor, Future
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ringlab.errors import RunError
+from ringlab.sweeps.engines.lanes import CHUNK_S, MAX_CHUNK, chunk_size, spread
+
+
+class Workers:
+    """Lanes in memory: a chunk is worked on when it is sent. ``killers`` end their worker; a pool breaks with it."""
+
+    def __init__(self, count=2, killers=(), cost_s=0.01, *, pool=False):
+        self.count, self.killers, self.cost_s, self.pool = count, set(killers), cost_s, pool
+        self.sent, self.flying, self.broken, self.revived = [], [], False, 0
+
+    def submit(self, chunk):
+        if self.broken:
+            raise BrokenExecutor("broken")
+        self.sent.append([one["id"] for one in chunk])
+        future = Future()
+        self.flying = [one for one in self.flying if not one.done()]
+        if self.killers & set(self.sent[-1]):
+            self.broken = self.pool
+            for one in [future, *(self.flying if self.pool else [])]:
+                one.set_exception(BrokenExecutor("died"))
+            return future
+        records = [{"id": one["id"], "ok": True, "meta": {"wall_s": self.cost_s}} for one in chunk]
+        future.set_result(records)
+        return future
+
+    def revive(self):
+        self.broken = False
+        self.revived += 1
+
+
+def scenarios(count):
+    return [{"id": f"{place:04}"} for place in range(count)]
+
+
+def by_id(records):
+    found = {record["id"]: record for record in records}
+    assert len(found) == len(records)
+    return found
+
+
+@given(st.integers(0, 60), st.integers(1, 5), st.sets(st.integers(0, 59), max_size=4), st.booleans())
+def test_every_scenario_comes_back_once_and_only_killers_fail(count, lanes, killers, pool):
+    killers = {f"{place:04}" for place in killers if place < count}
+    workers = Workers(lanes, killers, pool=pool)
+    found = by_id(list(spread(scenarios(count), workers)))
+    assert set(found) == {one["id"] for one in scenarios(count)}
+    assert {id_ for id_, record in found.items() if not record["ok"]} == killers
+
+
+def test_a_failed_record_says_that_its_worker_died():
+    (record,) = spread(scenarios(1), Workers(killers={"0000"}))
+    assert record["error"] == "its worker died: BrokenExecutor: died; out of memory?"
+    assert record["exit_code"] == 4
+
+
+def test_the_first_travel_alone_then_as_many_as_are_worth_a_message():
+    workers = Workers(1, cost_s=0.01)
+    list(spread(scenarios(200), workers))
+    sizes = [len(chunk) for chunk in workers.sent]
+    assert sizes[:2] == [1, 1]
+    assert max(sizes) == CHUNK_S / 0.01
+    assert sizes[-1] < sizes[2]  # the last are smaller, so that no lane waits for another
+
+
+def test_what_takes_long_travels_alone():
+    workers = Workers(2, cost_s=60.0)
+    list(spread(scenarios(9), workers))
+    assert [len(chunk) for chunk in workers.sent] == [1] * 9
+
+
+@pytest.mark.parametrize(
+    ("cost_s", "waiting", "lanes", "expected"),
+    [
+        (None, 100, 2, 1),
+        (0.0, 10**6, 2, MAX_CHUNK),
+        (0.001, 10**6, 2, 200),
+        (0.001, 100, 2, 25),
+        (0.3, 100, 2, 1),
+        (0.1, 1, 8, 1),
+    ],
+)
+def test_chunk_size(cost_s, waiting, lanes, expected):
+    assert chunk_size(cost_s, waiting, lanes) == expected
+
+
+def test_lost_workers_end_the_sweep_with_a_word():
+    class Lost(Workers):
+        def submit(self, chunk):
+            future = Future()
+            future.cancel()
+            future.set_running_or_notify_cancel()
+            return future
+
+    with pytest.raises(RunError, match="--resume goes on"):
+        list(spread(scenarios(3), Lost()))
