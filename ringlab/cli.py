@@ -24,6 +24,7 @@ COMMANDS = {
     "run": "Run a spec: every arm on real packets, with its verdict.",
     "sweep": "Run a spec many times over, each with its changes, here or on a cluster.",
     "train": "Train a model with PyTorch's DDP over a fabric.",
+    "replay": "Replay another simulator's traffic on a fabric, in numbers.",
     "ab": "Compare two policies without writing a spec.",
     "explain": "Tell why each path was chosen, and what no policy can beat.",
     "trace": "Follow a packet through the switches' tables and groups.",
