@@ -1,7 +1,7 @@
 """A collective on paths as flows that wait for each other.
 
-Theory of operation. A schedule's transfers are flows; each waits for what the executor waits for
-(``Schedule.dependencies``), and begins a turnaround and a way's latency later. But where every rank passes on just what
+Theory of operation. A schedule's transfers are flows, or several in a row (``streaming.py``); each waits for what the
+executor waits for, and begins a turnaround and a way's latency later. But where every rank passes on just what
 came in the step before (a *relay*: rings, chains), chunks stream through the ranks while they arrive: back-pressure has
 all edges of a channel run at one rate, and the whole channel is *one* flow over all its links together, whatever the
 number of ranks. It moves one edge's bytes; it can't be faster than a chunk each latency of a step; and the last chunk
@@ -22,6 +22,7 @@ from collectives.schedule import Schedule
 from simulation.conditions import Conditions
 from simulation.links import Links
 from simulation.replay import Flows
+from simulation.streaming import segments
 from topologies.fabric import Port
 
 Route = Sequence[tuple[Port, float]]
@@ -50,14 +51,15 @@ class Plan:
     """The flows of a job, and what their ends mean.
 
     ``ranks``: of each flow those that are through with it when it ends; (flows, 2), or None where every flow is all
-    ranks'. ``tail_s`` comes after the flow's end. ``caps`` are bits a second beyond which a flow can't go, infinite for
-    most.
+    ranks'; ``transfers`` likewise, the transfer that it is a part of. ``tail_s`` comes after the flow's end. ``caps`` are
+    bits a second beyond which a flow can't go, infinite for most.
     """
 
     flows: Flows
     caps: NDArray[np.float64]
     tail_s: NDArray[np.float64]
     ranks: NDArray[np.int64] | None
+    transfers: NDArray[np.int64] | None
 
 
 def plan(job: Job, ways: Ways, back: Ways, links: Links, conditions: Conditions) -> Plan:
@@ -98,7 +100,7 @@ def _relay(job: Job, ways: Ways, back: Ways, links: Links, conditions: Condition
         np.zeros(number + 1, dtype=np.int64),
         np.zeros(0, dtype=np.int64),
     )
-    return Plan(made, np.array(caps), np.array(tails), None)
+    return Plan(made, np.array(caps), np.array(tails), None, None)
 
 
 def _steps(job: Job, ways: Ways, back: Ways, links: Links, conditions: Conditions) -> Plan:
@@ -115,23 +117,19 @@ def _steps(job: Job, ways: Ways, back: Ways, links: Links, conditions: Condition
         uses.append(use)
         lags.append(conditions.turnaround_s + _latency_s(way, links))
     row_of, use_of = _padded(rows, uses)
-    which = which.reshape(-1)
     lag_s: NDArray[np.float64] = np.array(lags, dtype=np.float64)
-    dependencies = schedule.dependencies()
+    cut = segments(schedule, job.nbytes)
+    way_of = which.reshape(-1)[cut.transfer]
     made = Flows(
-        row_of[which],
-        use_of[which],
-        8.0 * job.nbytes.astype(np.float64),
-        lag_s[which],
-        dependencies.starts,
-        dependencies.needs,
+        row_of[way_of],
+        use_of[way_of],
+        8.0 * job.nbytes[cut.transfer] / cut.parts,
+        np.where(cut.first, lag_s[way_of], 0.0),
+        cut.dependencies.starts,
+        cut.dependencies.needs,
     )
-    return Plan(
-        made,
-        np.full(len(schedule), np.inf),
-        np.zeros(len(schedule)),
-        np.stack((schedule.src, schedule.dst), axis=1).astype(np.int64),
-    )
+    ends = np.stack((schedule.src, schedule.dst), axis=1).astype(np.int64)[cut.transfer]
+    return Plan(made, np.full(len(made), np.inf), np.zeros(len(made)), ends, cut.transfer)
 
 
 def _row(

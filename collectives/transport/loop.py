@@ -103,7 +103,8 @@ class Bound:
         """Step by step; within a step what is sent of the lanes' first segments, then what must have come by then.
 
         No rank waits for what its peer sends only after waiting for this one: their segments are counted alike, by the
-        bytes of the lane. None where a receive would overwrite what a later segment sends.
+        bytes of the lane. None where a receive would overwrite what a later segment sends; and for more than a segment,
+        where in some step the rank only receives: it should forward what has come while the rest arrives, as in a tree.
         """
         moves = []
         for track, connection in self.sending:
@@ -113,6 +114,10 @@ class Bound:
             for piece, _, number, lo, hi in _segments(track):
                 moves.append((piece.step, number, _Move.received(track, connection, piece, lo, hi, scratch)))
         moves.sort(key=itemgetter(0, 1))  # stable: sends stay first
+        if moves and max(number for _, number, _ in moves) > 0:
+            steps = [{step for step, _, move in moves if move.sends is sends} for sends in (True, False)]
+            if not steps[1] <= steps[0]:
+                return None
         self.restart()
         for _, _, move in moves:
             piece, nbytes = move.piece, move.hi - move.lo

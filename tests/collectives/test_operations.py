@@ -127,3 +127,17 @@ def test_auto_takes_few_steps_for_small_messages_and_few_bytes_for_large_ones(gr
     assert small.algorithm == "recursive-doubling"
     assert dict(large.costs)[large.algorithm] < dict(large.costs)["recursive-doubling"]
     assert small.explain().startswith("recursive-doubling ")
+
+
+@pytest.mark.parametrize(("algorithm", "in_step"), [("ring", True), ("double-binary-tree", False)])
+def test_ranks_move_large_messages_in_step_only_where_all_send_while_they_receive(group, address, algorithm, in_step):
+    def call(rank):
+        with Communicator(rank, [address] * 4, algorithm=algorithm) as comm:
+            comm.all_reduce(np.zeros(10, dtype=np.float32))
+            assert all(ready.bound.straight is not None for ready in comm._bound.values())
+            comm._bound.clear()
+            comm.all_reduce(np.zeros(2_000_000, dtype=np.float32))
+            (large,) = [ready for call, ready in comm._bound.items() if call.elements == 2_000_000]
+            return large.bound.straight is not None
+
+    assert group(4, call) == [in_step] * 4
