@@ -35,6 +35,7 @@ def phase_s(paths: Paths, capacity: Numbers, amount: float) -> float:
 def relay_s(paths: Paths, capacity: Numbers, chunk: float, steps: int, step_s: float) -> float:
     """A relay's completion: a row of ``paths`` for each rank's connection, which moves a ``chunk`` a step.
 
-    ``chunk`` is in capacity times seconds; ``step_s`` is a step with nothing to carry: turnaround and latency. A ring's all-reduce has 2 (ranks - 1) steps.
+    ``chunk`` is in capacity times seconds; ``step_s`` is a step with nothing to carry: turnaround and latency. A ring's
+    all-reduce has 2 (ranks - 1) steps.
     """
     return steps * max(chunk * fullest_s(paths, capacity), step_s) + step_s

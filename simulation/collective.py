@@ -51,8 +51,8 @@ class Plan:
     """The flows of a job, and what their ends mean.
 
     ``ranks``: of each flow those that are through with it when it ends; (flows, 2), or None where every flow is all
-    ranks'; ``transfers`` likewise, the transfer that it is a part of. ``tail_s`` comes after the flow's end. ``caps`` are
-    bits a second beyond which a flow can't go, infinite for most.
+    ranks'; ``transfers`` likewise, the transfer that it is a part of. ``tail_s`` comes after the flow's end. ``caps``
+    are bits a second beyond which a flow can't go, infinite for most.
     """
 
     flows: Flows

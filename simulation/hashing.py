@@ -63,8 +63,8 @@ class Pairs:
 
 
 Hash = Callable[[NextHops, Pairs, Index, Index, Index], Index]
-"""``pick(tables, pairs, which, switch, count)``: for each of the flows ``which`` of ``pairs``, at its ``switch``, a number
-from 0 to below its ``count``."""
+"""``pick(tables, pairs, which, switch, count)``: for each of the flows ``which`` of ``pairs``, at its ``switch``, a
+number from 0 to below its ``count``."""
 
 
 def walk(tables: NextHops, pairs: Pairs, pick: Hash) -> NDArray[np.int32]:

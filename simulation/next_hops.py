@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,11 @@ class NextHops:
         FabricError where switches times leaves are more than ``MAX_PAIRS``.
         """
         return _whole(fabric) if not dead else _tables(fabric, dead)
+
+    @cached_property
+    def of_hosts(self) -> Index:
+        """The links to and from hosts."""
+        return np.unique(np.concatenate([self.up[self.up >= 0], self.down[self.down >= 0]])).astype(np.intp)
 
     def raise_no_way(self, switch: int, target: int) -> None:
         """RoutingError: nothing joins the two any more."""

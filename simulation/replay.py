@@ -79,43 +79,65 @@ class _Replay:
         free = np.flatnonzero(self._missing == 0)
         self._due = [(float(flows.lag_s[flow]), int(flow)) for flow in free]
         heapq.heapify(self._due)
+        self._active = np.zeros(0, dtype=np.int64)
+        self._left = np.zeros(0)
+        self._rate = np.zeros(0)
+        self._freed = np.zeros(0), np.zeros(0)  # rates of those that ended last, and how long before now
 
     def run(self) -> tuple[Numbers, Numbers]:
         now = 0.0
-        active = np.zeros(0, dtype=np.int64)
-        left = np.zeros(0)
-        rate = np.zeros(0)
-        while len(active) or self._due:
-            changed = self._change(now)
-            come = self._come(now)
-            if come:
-                active = np.concatenate([active, come])
-                left = np.concatenate([left, self._flows.amount[come]])
-            if changed or come or len(rate) != len(active):
-                rate = rates(self._rows[active], self._capacity, use=self._use[active])
-            lasting = np.divide(left, rate, out=np.full(len(left), np.inf), where=rate > 0)
-            lasting[left <= 0] = 0.0
-            until = max(float(lasting.min(initial=np.inf)), self._slack_s) if len(active) else np.inf
-            if self._due:
-                until = min(until, self._due[0][0] - now)
-            if self._changes:
-                until = min(until, self._changes[0].at_s - now)
-            if until == np.inf:
-                raise StalledError(active.tolist())
-            until = max(until, 0.0)
+        while len(self._active) or self._due:
+            late_s = self._share_out(now)
+            lasting = np.divide(self._left, self._rate, out=np.full(len(late_s), np.inf), where=self._rate > 0)
+            lasting[(self._left <= 0) & (self._rate <= 0)] = 0.0
+            lasting -= late_s
+            until = self._until(now, lasting)
             ending = lasting <= until * (1 + 1e-12)
             if ending.any():
-                self._end(active[ending], now + lasting[ending])
-                stay = ~ending
-                active, left, rate_left = active[stay], left[stay], rate[stay]
-                left = left - np.where(np.isinf(rate_left), 0.0, rate_left * until)
-                rate = np.zeros(0)
-            else:
-                left = left - rate * until
+                self._end(self._active[ending], now + lasting[ending])
+            self._freed = self._rate[ending], until - lasting[ending]
+            stay = ~ending
+            self._active, self._rate = self._active[stay], self._rate[stay]
+            self._left = self._left[stay] - self._rate * (until + late_s[stay])
             now += until
         if not np.isfinite(self._ended).all():
             raise StalledError(np.flatnonzero(~np.isfinite(self._ended)).tolist())
         return self._begun, self._ended
+
+    def _share_out(self, now: float) -> Numbers:
+        """Let come who is due, and find the rates anew if anything has changed; how late each of the active comes."""
+        changed = self._change(now)
+        come = self._come(now)
+        stayed = len(self._active)
+        late_s = np.zeros(stayed + len(come))
+        if come:
+            self._active = np.concatenate([self._active, come])
+            self._left = np.concatenate([self._left, self._flows.amount[come]])
+            late_s[stayed:] = np.maximum(now - self._begun[come], 0.0) if self._slack_s else 0.0
+        if changed or come or len(self._freed[0]):
+            before, self._rate = (
+                self._rate,
+                rates(self._rows[self._active], self._capacity, use=self._use[self._active]),
+            )
+            if self._slack_s and not changed:
+                since_s = _mean_s(
+                    np.concatenate([self._freed[0], self._rate[stayed:]]),
+                    np.concatenate([self._freed[1], late_s[stayed:]]),
+                )
+                self._left[:stayed] -= (self._rate[:stayed] - before) * since_s
+        return late_s
+
+    def _until(self, now: float, lasting: Numbers) -> float:
+        """How long to go on as it is: to the next moment, or for the slack; not beyond a link's change."""
+        until = float(lasting.min(initial=np.inf))
+        if self._due:
+            until = min(until, self._due[0][0] - now)
+        until = max(until, self._slack_s) if until > 0 else 0.0
+        if self._changes:
+            until = min(until, self._changes[0].at_s - now)
+        if until == np.inf:
+            raise StalledError(self._active.tolist())
+        return max(until, 0.0)
 
     def _change(self, now: float) -> bool:
         changed = False
@@ -146,3 +168,10 @@ class _Replay:
         np.subtract.at(self._missing, waiters, 1)
         for flow in np.unique(waiters[self._missing[waiters] == 0]).tolist():
             heapq.heappush(self._due, (float(self._known_s[flow] + self._flows.lag_s[flow]), flow))
+
+
+def _mean_s(rate: Numbers, since_s: Numbers) -> float:
+    """The mean by rate of how long ago flows have come or gone; 0 if none has."""
+    moving = np.isfinite(rate)
+    total = float(rate[moving].sum())
+    return float(rate[moving] @ since_s[moving]) / total if total else 0.0

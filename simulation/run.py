@@ -21,6 +21,8 @@ class Timeline:
     start_s: Numbers
     end_s: Numbers
     rank_s: Numbers
+    transfers: NDArray[np.int64] | None = None
+    """Of which each flow is a part, as in the plan."""
 
     @property
     def completion_s(self) -> float:
@@ -53,7 +55,7 @@ def _timeline(plan: Plan, num_ranks: int, start: Numbers, end: Numbers) -> Timel
     else:
         through = np.zeros(num_ranks)
         np.maximum.at(through, plan.ranks, end[:, None])
-    return Timeline(start, end, through)
+    return Timeline(start, end, through, plan.transfers)
 
 
 def joined(plans: Sequence[Plan], num_links: int) -> tuple[Flows, NDArray[np.float64]]:

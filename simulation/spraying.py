@@ -54,7 +54,7 @@ def _between(tables: NextHops, switch: Index, target: Index) -> tuple[NDArray[np
         shares.append(each)
         meeting, where = np.unique(trips[-1] * num_switches + tables.head.take(link), return_inverse=True)
         trip, at = np.divmod(meeting, num_switches)
-        share = np.bincount(where, each, len(meeting))
+        share = np.bincount(where, each, len(meeting)).astype(np.float64)
     return _as_rows(len(switch), np.concatenate(trips), np.concatenate(links), np.concatenate(shares))
 
 

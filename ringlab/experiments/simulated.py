@@ -165,7 +165,8 @@ class _Arm:
         schedule = self._job.schedule
         if schedule.relays:  # one flow for all steps, each as long as the others
             return timeline.completion_s * step / schedule.num_steps
-        return float(timeline.start_s[schedule.step == step].min())
+        steps = schedule.step if timeline.transfers is None else schedule.step[timeline.transfers]
+        return float(timeline.start_s[steps == step].min())
 
     def _replayed(self, size: int, epochs: Sequence[faulty.Epoch], now: float) -> Timeline:
         """From the last epoch that has begun by ``now``; routes that do not change are planned once."""

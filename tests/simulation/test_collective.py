@@ -69,13 +69,27 @@ def test_a_tree_of_copies_ends_rank_by_rank():
     links = Links.of(fabric)
     made = plan(Job(schedule, np.full(4, 125_000)), ways(fabric, schedule, fabric.hosts), {}, links, IDEAL)
     found = simulate([made], [5], links)[0]
-    ends = {(src, dst): end for (_, src, dst), end in zip(made_order(schedule), found.end_s, strict=True)}
-    assert ends == pytest.approx({(0, 1): 1e-3, (1, 2): 2e-3, (0, 3): 2e-3, (3, 4): 3e-3})
-    assert found.rank_s == pytest.approx([2e-3, 2e-3, 2e-3, 3e-3, 3e-3])
+    ends = np.zeros(len(schedule))
+    np.maximum.at(ends, found.transfers, found.end_s)
+    by_ends = {(int(src), int(dst)): end for src, dst, end in zip(schedule.src, schedule.dst, ends, strict=True)}
+    # Rank 0 turns to another peer: one after the other. Ranks 1 and 3 forward while it arrives, a segment behind.
+    segment = 1e-3 / (len(found.end_s) // len(schedule))
+    assert segment < 0.2e-3
+    assert by_ends == pytest.approx({(0, 1): 1e-3, (1, 2): 1e-3 + segment, (0, 3): 2e-3, (3, 4): 2e-3 + segment})
+    assert found.rank_s == pytest.approx([2e-3, 1e-3 + segment, 1e-3 + segment, 2e-3 + segment, 2e-3 + segment])
 
 
-def made_order(schedule):
-    return [(transfer.step, transfer.src, transfer.dst) for transfer in schedule.transfers()]
+def test_whoever_turns_to_another_peer_lets_all_arrive_first():
+    copies = [(0, 0, 1), (1, 1, 2), (2, 1, 0)]
+    schedule = Schedule.from_transfers(3, 1, [Transfer(step, src, dst, 0, Op.COPY) for step, src, dst in copies])
+    fabric = star(3)
+    links = Links.of(fabric)
+    made = plan(Job(schedule, np.full(3, 1_250_000)), ways(fabric, schedule, fabric.hosts), {}, links, IDEAL)
+    found = simulate([made], [3], links)[0]
+    ends = np.zeros(3)
+    np.maximum.at(ends, found.transfers, found.end_s)
+    segment = 1e-2 / (len(found.end_s) // 3)
+    assert sorted(ends) == pytest.approx([1e-2, 1e-2 + segment, 2e-2 + segment])
 
 
 def test_headers_and_acknowledgements_take_their_share():
