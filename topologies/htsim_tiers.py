@@ -65,8 +65,10 @@ def read_off(fabric: Fabric) -> Shape:
     leaf_of = [_leaf(fabric, host) for host in fabric.hosts]
     leaves = list(dict.fromkeys(leaf_of))
     radix = len(fabric.hosts) // len(leaves)
+    if len(fabric.hosts) % len(leaves):
+        raise _unlike(f"{len(fabric.hosts)} hosts on {len(leaves)} leaves are not as many on each")
     for number, host in enumerate(fabric.hosts):
-        if leaf_of[number] != leaves[min(number // radix, len(leaves) - 1)]:
+        if leaf_of[number] != leaves[number // radix]:
             raise _unlike(f"host {host} breaks the order; hosts must be listed leaf by leaf, as many on each")
     tiers = _tiers(fabric, leaves)
     links = _links_by_tier(fabric, tiers)
@@ -133,7 +135,7 @@ def _common(links: Sequence[Link], tier: int) -> tuple[int, Decimal]:
             )
     if first.rate_bps % GIGA:
         raise _unlike(f"link {first.name} has {format_rate(first.rate_bps)}b/s, and rates are whole Gb/s there")
-    latency_ns = Decimal(repr(first.latency_s)).scaleb(9)
+    latency_ns = Decimal(str(round(first.latency_s * 1e9, 6)))  # 3 * 1e-9 is 3 ns
     if latency_ns < 1 or latency_ns != int(latency_ns):
         raise _unlike(
             f"link {first.name} has {format_latency(first.latency_s)}, and latencies are whole ns above 0 there"
