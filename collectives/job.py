@@ -31,6 +31,16 @@ def demands(schedule: Schedule, placement: Sequence[str], count: int, itemsize: 
     ]
 
 
+def connections(schedule: Schedule, placement: Sequence[str]) -> dict[tuple[int, int, int], FlowKey]:
+    """The flow of each connection (source rank, destination rank, channel); those within a host are left out."""
+    slot = slots(placement)
+    return {
+        (flow.src, flow.dst, flow.channel): _key(flow, placement, slot)
+        for flow in schedule.flows()
+        if placement[flow.src] != placement[flow.dst]
+    }
+
+
 def _key(flow: Flow, placement: Sequence[str], slot: Sequence[int]) -> FlowKey:
     return FlowKey(
         placement[flow.src],

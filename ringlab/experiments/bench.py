@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from collectives import algorithms, choice, metrics
-from collectives.job import demands
+from collectives.job import connections, demands
 from collectives.peers.libraries import RINGLAB, Library
 from collectives.perf.layout import alike
 from collectives.schedule import Schedule
@@ -33,7 +33,7 @@ from ringlab.experiments.libraries import pair_demands
 from ringlab.experiments.library_start import first_addresses, started_by
 from topologies import addressing
 from topologies.fabric import Port
-from topologies.traffic import Demand, Paths, link_bytes
+from topologies.traffic import Demand, FlowKey, Paths, link_bytes
 
 READY_TIMEOUT_S = 30.0
 RANK = "python -m collectives"
@@ -53,6 +53,10 @@ class Job:
     @cached_property
     def schedule(self) -> Schedule:
         return algorithms.build(self.algorithm, len(self.placement), self.channels)
+
+    @cached_property
+    def connections(self) -> dict[tuple[int, int, int], FlowKey]:
+        return connections(self.schedule, self.placement)
 
     def demands(self, size_bytes: int) -> list[Demand]:
         """What one run of the collective over ``size_bytes`` asks of the fabric."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from collectives import algorithms, metrics
-from collectives.job import demands
+from collectives.job import connections, demands
 from collectives.schedule import Schedule
 from controller import routing
 from controller.routing import CLEAR, Situation, spray
@@ -34,15 +34,13 @@ class SimulatedJob:
     @classmethod
     def of(cls, spec: Spec) -> SimulatedJob:
         schedule = algorithms.build(spec.algorithm, len(spec.placement), spec.channels)
-        crossing = [flow for flow in schedule.flows() if spec.placement[flow.src] != spec.placement[flow.dst]]
-        largest = max(spec.sizes)
-        wanted = _demands(spec, schedule, largest)
-        keys = {(flow.src, flow.dst, flow.channel): demand.key for flow, demand in zip(crossing, wanted, strict=True)}
-        return cls(spec, schedule, keys, {largest: wanted})
+        return cls(spec, schedule, connections(schedule, spec.placement), {})
 
     def demands(self, size_bytes: int) -> list[Demand]:
         if size_bytes not in self._demands:
-            self._demands[size_bytes] = _demands(self.spec, self.schedule, size_bytes)
+            itemsize = metrics.DTYPES[self.spec.dtype].itemsize
+            count = size_bytes // itemsize
+            self._demands[size_bytes] = demands(self.schedule, self.spec.placement, count, itemsize)
         return self._demands[size_bytes]
 
     def plan(self, size_bytes: int, routed: Routed, links: Links, conditions: Conditions) -> Plan:
@@ -51,11 +49,6 @@ class SimulatedJob:
         there: Ways = {pair: routed.there[key] for pair, key in self.keys.items()}
         back: Ways = {pair: routed.back[key] for pair, key in self.keys.items()}
         return plan(job, there, back, links, conditions)
-
-
-def _demands(spec: Spec, schedule: Schedule, size_bytes: int) -> list[Demand]:
-    itemsize = metrics.DTYPES[spec.dtype].itemsize
-    return demands(schedule, spec.placement, size_bytes // itemsize, itemsize)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+import numpy as np
+
 from collectives import metrics
 from collectives.peers.libraries import LIBRARIES, RINGLAB, Library
 from controller import routing
@@ -28,7 +30,10 @@ from ringlab.experiments.bench import Bench, Block, Faults, Installed
 from ringlab.experiments.faults_spec import scaled
 from ringlab.experiments.spec import Arm, Spec
 from ringlab.experiments.statistics import median
-from simulation import fluid
+from simulation import collective, fluid
+from simulation.conditions import Conditions
+from simulation.links import Links
+from simulation.run import simulate
 from topologies.fabric import Fabric, Port
 from topologies.traffic import Demand, FlowKey, Path, Paths
 
@@ -210,17 +215,25 @@ class Session:
         return self._network_s(turn, size_bytes, 0.0)
 
     def _network_s(self, turn: Turns, size_bytes: int, alpha_s: float) -> float:
+        """By the simulator, at the rates that are emulated; what a step takes holds its way's latency."""
         assert turn.installed is not None
-        plan, demands = self.bench.network.plan, self.bench.job.demands(size_bytes)
+        plan, job = self.bench.network.plan, self.bench.job
         paths = turn.installed.paths
-        return fluid.completion_s(
-            demands,
-            paths if turn.is_ours else _of_pairs(paths, demands),
-            plan.rate_bps,
-            mtu=plan.settings.mtu,
-            alpha_s=alpha_s,
-            relay=self.bench.job.schedule.relays,
-        )
+        if not turn.is_ours:
+            paths = _of_pairs(paths, job.demands(size_bytes))
+        links = Links.of(plan.fabric, plan.rate_bps)
+        links = replace(links, latency_s=np.zeros_like(links.latency_s))
+        ways = {pair: _route(paths.get(key)) for pair, key in job.connections.items()}
+        back = {pair: _route(paths.get(key.reversed())) for pair, key in job.connections.items()}
+        itemsize = metrics.DTYPES[job.dtype].itemsize
+        moved = collective.Job.of(job.schedule, size_bytes // itemsize, itemsize)
+        flows = collective.plan(moved, ways, back, links, Conditions.tcp(plan.settings.mtu, alpha_s))
+        (timeline,) = simulate([flows], [job.schedule.num_ranks], links)
+        return timeline.completion_s
+
+
+def _route(path: Path | None) -> collective.Route:
+    return tuple((port, 1.0) for port in path.hops) if path else ()
 
 
 def _of_pairs(paths: Paths, demands: Sequence[Demand]) -> Paths:
