@@ -5,8 +5,9 @@ Use:
     python benchmarks/simulation.py --quick     # within a minute: fewer repeats, seeds and scenarios
     python benchmarks/simulation.py --json -
 
-*Speed*: each case runs in a process of its own, whose largest memory is told beside the median of the repeats. Fabrics,
-paths and schedules are made beforehand where the name does not say otherwise.
+*Speed*: each case runs in a process of its own; beside the median of the repeats are told the fastest and the slowest,
+the least processor time of one (near the median where nothing else runs), and the largest memory. Fabrics, paths and
+schedules are made beforehand where the name does not say otherwise.
 
 *Truth*, each by what has no code in common with the simulator: (a) cases that can be worked out on paper; (b) SimGrid's
 CM02, where the system's Python has it (apt-get install python3-simgrid); (c) completion times of packet-level
@@ -58,6 +59,10 @@ from topologies.traffic import link_bytes  # noqa: E402
 MIB = 1 << 20
 SYSTEM_PYTHON = "/usr/bin/python3"
 SIMGRID = ROOT / "tests" / "simulation" / "simgrid_ends.py"
+
+
+Sample = tuple[float, float]
+"""Seconds of a clock, and of the processor."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ def speed(quick: bool) -> Iterator[Row]:
 
 def timed(
     name: str,
-    case: Callable[..., list[float]],
+    case: Callable[..., list[Sample]],
     repeats: int,
     goal_s: float | None,
     *,
@@ -136,28 +141,30 @@ def timed(
     """``case`` in a fresh process: median seconds (``times`` as many), and the process' largest memory."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         samples, rss_mb = pool.submit(measured, case, repeats if given is None else given).result()
-    samples = [times * sample for sample in samples]
-    spread = f"{1e3 * min(samples):.3g} to {1e3 * max(samples):.3g}" if len(samples) > 1 else "once"
+    walls = [1e3 * times * wall for wall, _ in samples]
+    spread = f"{min(walls):.3g} to {max(walls):.3g}" if len(walls) > 1 else "once"
     scaled = f"; {given} were run" if times != 1 else ""
+    cpu = 1e3 * times * min(cpu for _, cpu in samples)
     goal = None if goal_s is None else 1e3 * goal_s
-    yield Row(
-        "speed", name, 1e3 * statistics.median(samples), "ms", goal, f"{spread}; {rss_mb:.0f} MB{scaled}", samples
-    )
+    detail = f"{spread}; processor {cpu:.3g}; {rss_mb:.0f} MB{scaled}"
+    yield Row("speed", name, statistics.median(walls), "ms", goal, detail, walls)
     if goal_mb:
         yield Row("speed", "  its memory", rss_mb, "MB", goal_mb)
 
 
-def measured(case: Callable[[int], list[float]], repeats: int) -> tuple[list[float], float]:
+def measured(case: Callable[[int], list[Sample]], repeats: int) -> tuple[list[Sample], float]:
     return case(repeats), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def clocked(work: Callable[[], object], repeats: int) -> list[float]:
-    work()
+def clocked(work: Callable[[], object], repeats: int, *, before: bool = True) -> list[Sample]:
+    """``before``: run it once beforehand, which what takes seconds does not need."""
+    if before:
+        work()
     found = []
     for _ in range(repeats):
-        begin = time.perf_counter()
+        begin, begin_cpu = time.perf_counter(), time.process_time()
         work()
-        found.append(time.perf_counter() - begin)
+        found.append((time.perf_counter() - begin, time.process_time() - begin_cpu))
     return found
 
 
@@ -184,14 +191,14 @@ def capacity(made: NextHops) -> np.ndarray:
     return made.links.rate_bps
 
 
-def permutation_1024(repeats: int) -> list[float]:
+def permutation_1024(repeats: int) -> list[Sample]:
     made = tables(32)
     rows = hashed(made, permutation(1024, np.random.default_rng(1)), 1)
     amount = np.full(len(rows), 8.0 * 16 * MIB)
     return clocked(lambda: ends(rows, capacity(made), amount), repeats)
 
 
-def hashed_1024(repeats: int) -> list[float]:
+def hashed_1024(repeats: int) -> list[Sample]:
     made, pairs = tables(32), permutation(1024, np.random.default_rng(1))
     amount = np.full(len(pairs), 8.0 * 16 * MIB)
     return clocked(lambda: ends(hashed(made, pairs, 1), capacity(made), amount), repeats)
@@ -202,35 +209,25 @@ def many_flows() -> tuple[np.ndarray, np.ndarray]:
     return hashed(made, permutation(10_000, np.random.default_rng(1), each=10), 1), capacity(made)
 
 
-def equal_flows(repeats: int) -> list[float]:
+def equal_flows(repeats: int) -> list[Sample]:
     rows, capacity_bps = many_flows()
     amount = np.full(len(rows), 8.0 * 16 * MIB)
     return clocked(lambda: ends(rows, capacity_bps, amount), repeats)
 
 
-def unequal_flows(repeats: int) -> list[float]:
+def unequal_flows(repeats: int) -> list[Sample]:
     rows, capacity_bps = many_flows()
     amount = 8.0 * MIB * np.random.default_rng(2).uniform(16, 32, len(rows))
-    return clocked_cold(lambda: ends(rows, capacity_bps, amount), repeats)
+    return clocked(lambda: ends(rows, capacity_bps, amount), repeats, before=False)
 
 
-def lognormal_flows(repeats: int) -> list[float]:
+def lognormal_flows(repeats: int) -> list[Sample]:
     rows, capacity_bps = many_flows()
     amount = 8.0 * MIB * np.random.default_rng(2).lognormal(0.0, 1.5, len(rows))
-    return clocked_cold(lambda: ends(rows, capacity_bps, amount), repeats)
+    return clocked(lambda: ends(rows, capacity_bps, amount), repeats, before=False)
 
 
-def clocked_cold(work: Callable[[], object], repeats: int) -> list[float]:
-    """What takes seconds needs no run before."""
-    found = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - begin)
-    return found
-
-
-def ring_256(repeats: int) -> list[float]:
+def ring_256(repeats: int) -> list[Sample]:
     fabric = leaf_spine(16, 16, 16)
     links = Links.of(fabric)
     ways = {}
@@ -247,7 +244,7 @@ def ring_256(repeats: int) -> list[float]:
     return clocked(work, repeats)
 
 
-def ring_100k(repeats: int) -> list[float]:
+def ring_100k(repeats: int) -> list[Sample]:
     """In the order of the hosts, over spines at random: a fabric of that size is not made, its links are counted."""
     side = 320
     hosts = side**2
@@ -266,19 +263,22 @@ def ring_100k(repeats: int) -> list[float]:
     return clocked(work, repeats)
 
 
-def seeds_64(repeats: int) -> list[float]:
+def seeds_64(repeats: int) -> list[Sample]:
     made, case = tables(8), Case("permutation", np.arange(64))
-    return clocked_cold(lambda: collide(made, case, range(5000)), repeats)
+    return clocked(lambda: collide(made, case, range(5000)), repeats, before=False)
 
 
-def sweep(scenarios: int) -> list[float]:
+def sweep(scenarios: int) -> list[Sample]:
     """Each a permutation and a seed of their own, its flows' ends to the last."""
     begin = time.perf_counter()
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
         found = list(pool.map(scenario, range(scenarios), chunksize=50))
     assert len(found) == scenarios
     assert all(found)
-    return [time.perf_counter() - begin]
+    wall = time.perf_counter() - begin
+    now = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return [(wall, now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime)]
 
 
 def scenario(seed: int) -> float:

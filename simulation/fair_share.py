@@ -81,7 +81,10 @@ def _rates(rows: Index, capacity: Numbers, weights: Numbers | None, taking: Numb
 def _round(rows: Index, left: Numbers, taking: Numbers | None) -> tuple[Numbers, NDArray[np.bool_]]:
     """Each flow's share of its tightest link, and whether it stays: whether none of its links is a bottleneck yet."""
     load = _sums(rows, taking, len(left))
-    share = np.divide(left, load, out=np.full(len(left), np.inf), where=load > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):  # where nobody crosses
+        share = left / load
+    if taking is not None:
+        share[load <= 0] = np.inf  # who takes nothing of a link is not held back by it
     share[-1] = np.inf
     offered = share.take(rows)
     fair = offered.min(axis=0, initial=np.inf)
