@@ -52,7 +52,6 @@ NEEDED = ("Downlink_speed_Gbps", "Downlink_Latency_ns", "Radix_Down")
 """Of every tier; all but the last need ``Radix_Up`` too."""
 
 _NAME = re.compile(r'^# fabric (".*")\s*$', re.MULTILINE)
-_FIRST = re.compile(r"\A(?:\s*(?:#[^\n]*)?\n)*\s*(?:nodes|tiers|podsize)[ \t]+\S", re.IGNORECASE)
 
 _Block = dict[str, tuple[int, int]]
 """Fields of the header or a tier, in lower case: the value, and its line."""
@@ -60,7 +59,8 @@ _Block = dict[str, tuple[int, int]]
 
 def is_htsim(text: str) -> bool:
     """Whether ``text`` begins as htsim's files do."""
-    return _FIRST.match(text) is not None
+    words = next((words for _, words in word_lines(text)), [])
+    return len(words) == 2 and words[0].lower() in map(str.lower, HEADER_FIELDS)
 
 
 def loads(text: str, where: str = "fabric", unsaid: Unsaid | None = None) -> Imported:

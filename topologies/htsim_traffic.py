@@ -41,9 +41,6 @@ TRIGGER_KINDS = ("oneshot", "multishot", "barrier")
 
 _PAIR = re.compile(r"([0-9]{1,9})->([0-9]{1,9})")
 _TIME = re.compile(r"[0-9]{1,18}(\.[0-9]*)?([eE][+]?[0-9]{1,2})?")
-_FIRST = re.compile(
-    r"\A(?:\s*(?:#[^\n]*)?\n)*\s*(?:Connections|Triggers|Nodes[ \t]+\d+\s+(?:Connections|Triggers|\d+->))\b"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +87,13 @@ class Matrix:
 
 
 def is_matrix(text: str) -> bool:
-    """Whether ``text`` begins as connection matrices do."""
-    return _FIRST.match(text) is not None
+    """Whether ``text`` begins as connection matrices do: with fields of the header, one of which no topology has."""
+    for _, words in word_lines(text):
+        if words[0] not in HEADER_FIELDS:
+            return "->" in words[0]
+        if words[0] != HEADER_FIELDS[0]:
+            return True
+    return False
 
 
 def loads(text: str, where: str = "matrix") -> Matrix:

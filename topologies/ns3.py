@@ -35,10 +35,6 @@ LINK_LIKE = "write a link like 0 4 100Gbps 0.001ms 0"
 NVSWITCH = re.compile(r"nvswitch[0-9]+")
 """Switches of such names are NVSwitches where SimAI's form is written."""
 
-_FIRST = re.compile(
-    r"\A(?:\s*(?:#[^\n]*)?\n)*[ \t]*\d+[ \t]+\d+[ \t]+\d+[ \t]*(?:\d+[ \t]+\d+[ \t]+\S+[ \t]*)?\r?(?:\n|\Z)"
-)
-
 _Line = tuple[int, list[str]]
 
 
@@ -55,7 +51,9 @@ class _Header:
 
 def is_ns3(text: str) -> bool:
     """Whether ``text`` begins as these files do."""
-    return _FIRST.match(text) is not None
+    words = next((words for _, words in word_lines(text)), [])
+    numbers = words[: len(SIMAI) - 1] if len(words) == len(SIMAI) else words
+    return len(words) in (len(ASTRA_SIM), len(SIMAI)) and all(whole_number(word) is not None for word in numbers)
 
 
 def loads(text: str, where: str = "fabric", unsaid: Unsaid | None = None) -> Imported:

@@ -46,6 +46,11 @@ _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 LIKE = "write l1: send 10b to 1 tag 0, l1: recv 10b from 1 tag 0, l1: calc 100, or l2 requires l1"
 
 
+def is_goal(text: str) -> bool:
+    """Whether ``text`` begins as GOAL does."""
+    return text.startswith("num_ranks") or _COMMENT.sub("", text).lstrip().startswith("num_ranks")
+
+
 def read(text: str, where: str = "goal") -> Trace:
     """The trace in ``text``; ``where`` (a file's name) goes into errors.
 

@@ -13,6 +13,7 @@ from ringlab.errors import UsageError
 from ringlab.examples_first import Command
 from ringlab.json_output import STDOUT, json_option, write_json
 from ringlab.talk import say
+from ringlab.text_files import write_text
 
 if TYPE_CHECKING:
     from collectives.interchange.trace import Trace
@@ -30,6 +31,7 @@ LISTED = 64
     examples=[
         f"ringlab schedule ring -n 8 --goal ring.goal && ringlab replay ring.goal --fabric {LEAF_SPINE}",
         f"ringlab replay traces/gpt.0.et --fabric {LEAF_SPINE} --routing pinned --algorithm all_reduce=pairwise",
+        f"ringlab replay ring.goal --fabric {LEAF_SPINE} --cm ring.cm",
         "ringlab replay perm.cm --fabric fat_tree.topo --routing ecmp:seed=1 --json - | jq .completion_s",
     ],
 )
@@ -42,6 +44,7 @@ LISTED = 64
 @click.option("--algorithm", "chosen", metavar="OPERATION=NAME", multiple=True, help="Of a Chakra trace's collectives.")
 @click.option("--groups", metavar="FILE", type=click.Path(path_type=Path), help="ASTRA-sim's process groups, as JSON.")
 @click.option("--turnaround", default="0", show_default=True, help="Of a host between messages: 5.5us, say.")
+@click.option("--cm", metavar="FILE|-", help="Write the traffic as htsim's connection matrix too.")
 @click.option("--links", type=click.IntRange(0), default=8, show_default=True, help="Busiest links to list.")
 @click.option(
     "--ranks", type=click.IntRange(0), help=f"Ranks to list, the last first.  [default: all of up to {LISTED}]"
@@ -56,6 +59,7 @@ def command(
     chosen: Sequence[str],
     groups: Path | None,
     turnaround: str,
+    cm: str | None,
     links: int,
     ranks: int | None,
     json_target: str | None,
@@ -68,16 +72,20 @@ def command(
     from ringlab.commands import replay_files  # noqa: PLC0415 - only where it is used
     from ringlab.experiments import fabrics  # noqa: PLC0415 - networkx only where it is used
 
+    if cm == json_target == STDOUT:
+        raise UsageError("--cm, --json: only one can go to standard output; name a file for the other")
     fabric = fabrics.read(wanted)
     traffic = replay_files.read(path, groups)
     for note in traffic.notes:
         say(note)
     work = _work(traffic, fabric, placement, _algorithms(chosen))
+    if cm:
+        _write_matrix(work, fabric, cm)
     replayed = _replayed(work, fabric, routing, turnaround)
     data = _data(path, fabric, routing, work, replayed)
     if json_target:
         write_json(json_target, data)
-    if json_target != STDOUT:
+    if STDOUT not in (json_target, cm):
         click.echo(_described(data, links, ranks), nl=False)
 
 
@@ -112,6 +120,21 @@ def _work(traffic: Trace | Matrix, fabric: Fabric, placement: str | None, chosen
         return traces.of_trace(traffic, hosts, chosen, lambda src, dst, channel: _channel(fabric, src, dst, channel))
     except TraceError as error:
         raise UsageError(str(error)) from None
+
+
+def _write_matrix(work: Work, fabric: Fabric, target: str) -> None:
+    from collectives.interchange.trace import TraceError  # noqa: PLC0415 - likewise
+    from simulation.trace_matrix import to_matrix  # noqa: PLC0415 - likewise
+    from topologies import htsim_traffic  # noqa: PLC0415 - likewise
+
+    try:
+        text = htsim_traffic.dumps(to_matrix(work, fabric))
+    except TraceError as error:
+        raise UsageError(f"--cm: {error}") from None
+    if target == STDOUT:
+        click.echo(text, nl=False)
+    else:
+        write_text(target, text)
 
 
 def _channel(fabric: Fabric, src: str, dst: str, channel: int) -> int:

@@ -22,7 +22,6 @@ MAX_BYTES = 256 * 2**20
 MAX_RANKS = 65536
 
 _OF_RANK = re.compile(r"(?P<prefix>.+)\.(?P<rank>[0-9]{1,6})\.(?P<ending>et|json)")
-_GOAL = re.compile(r"(?:\s|//[^\n]*\n|/\*.*?\*/)*num_ranks\b", re.DOTALL)
 _GZIP = b"\x1f\x8b"
 
 
@@ -40,7 +39,7 @@ def read(path: Path, groups: Path | None = None) -> Trace | Matrix:
     try:
         content = _content(path)
         text = _text(content)
-        if text is not None and _GOAL.match(text):
+        if text is not None and goal_reader.is_goal(text):
             return goal_reader.read(text, str(path))
         if text is not None and htsim_traffic.is_matrix(text):
             return htsim_traffic.loads(text, str(path))

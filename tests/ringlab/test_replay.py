@@ -70,6 +70,19 @@ def test_our_own_goal_is_replayed_in_its_closed_form(tmp_path, capsys):
     assert turned["completion_s"] == pytest.approx(expected + 6 * 5e-6)
 
 
+def test_goal_is_written_as_a_matrix_of_the_same_time(tmp_path, capsys):
+    target, matrix = tmp_path / "ring.goal", tmp_path / "ring.cm"
+    assert main(["schedule", "ring", "-n", "4", "--size", "4000000", "--goal", str(target)]) == 0
+    capsys.readouterr()
+    found = data(capsys, target, "--fabric", FABRIC, "--cm", matrix)
+    again = data(capsys, matrix, "--fabric", FABRIC, "--routing", "shortest")
+    assert again["completion_s"] == pytest.approx(found["completion_s"])
+    assert again["bytes"] == found["bytes"]
+    code, out, _ = replay(capsys, target, "--fabric", FABRIC, "--cm", "-")
+    assert (code, out) == (0, matrix.read_text())
+    assert replay(capsys, target, "--fabric", FABRIC, "--cm", "-", "--json", "-")[0] == 2
+
+
 def test_the_table_tells_ranks_and_busiest_links(tmp_path, capsys):
     (tmp_path / "a.cm").write_text(CM)
     code, out, err = replay(capsys, tmp_path / "a.cm", "--fabric", FABRIC, "--links", "2")
@@ -147,6 +160,7 @@ def test_placement_and_routing_matter(tmp_path, capsys):
         (["a.cm", "--turnaround", "soon"], "--turnaround: 'soon' is not a latency"),
         (["a.cm", "--fabric", "star:hosts=2"], "a.cm:5: host 2: 'star-2' has 2, from 0; take a larger fabric"),
         (["b.cm"], "b.cm:3: Triggers: says 1, and 0 follow"),
+        (["calc.goal", "--cm", "x.cm"], "--cm: htsim's connection matrix has no calculations, and there are some"),
         (["a.cm", "--algorithm", "ring"], "--algorithm ring: write OPERATION=NAME"),
         (["a.cm", "--algorithm", "allreduce=ring"], "no operation 'allreduce'; did you mean 'all_reduce'?"),
     ],
@@ -156,6 +170,7 @@ def test_what_can_t_be_is_one_line(tmp_path, monkeypatch, capsys, words, said):
     files = {
         "t.txt": b"hello", "t.0.et": b"\xff\xff", "u.1.et": b"", "v.0.et": b"\x1f\x8b\x08\x00",
         "bad.goal": b"num_ranks 1\nrank 0 {\ncalculate\n}\n", "a.cm": CM.encode(),
+        "calc.goal": b"num_ranks 1\nrank 0 {\ncalc 5\n}\n",
         "hang.goal": b"num_ranks 1\nrank 0 {\nrecv 1b from 0\n}\n",
         "b.cm": b"Nodes 2\nConnections 1\nTriggers 1\n0->1 start 0 size 1\n",
     }  # fmt: skip

@@ -247,7 +247,7 @@ def test_a_matrix_starts_late_and_waits_for_its_triggers():
 
 
 def test_htsim_s_own_ring_takes_the_time_that_htsim_gives_it():
-    """Its generator's matrix for a ring of 16 in order, 4 MiB a step; htsim: 10,774 us with RoCE, 10,784 us with UEC."""
+    """Its generator's matrix for a ring of 16 in order, 4 MiB a step; there 10,774 us with RoCE, 10,784 us with UEC."""
     ranks, steps = 16, 31
     lines, triggers = [], []
     for chain in range(ranks):

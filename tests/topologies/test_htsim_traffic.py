@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from collectives.algorithms import build
 from collectives.job import demands
-from topologies import htsim_traffic
+from topologies import htsim, htsim_traffic, ns3
 from topologies.fabric import FabricError
 from topologies.htsim_traffic import Connection, Matrix, Trigger, from_demands, loads, lost, to_demands, waits
 from topologies.leaf_spine import leaf_spine
@@ -187,3 +187,15 @@ def test_what_can_t_be_followed_is_refused_where_it_is_asked_for(change, said):
     with pytest.raises(DocumentError) as caught:
         waits(matrix)
     assert said in str(caught.value)
+
+
+def test_a_text_shows_what_it_is_however_it_begins():
+    """Many empty lines and comments are no trap for whoever looks for the first word."""
+    blank = "\n \n# more\n" * 20_000
+    assert htsim_traffic.is_matrix(blank + CHAIN)
+    assert not htsim_traffic.is_matrix(blank + "x")
+    assert htsim.is_htsim(blank + CHAIN)
+    assert not htsim.is_htsim(blank + "x")
+    assert ns3.is_ns3(blank + "5 2 4\n")
+    assert not ns3.is_ns3(blank + "5 2 4 x\n")
+    assert not htsim_traffic.is_matrix("Nodes 16\nTiers 2\n")
