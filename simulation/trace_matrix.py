@@ -4,7 +4,7 @@ A message waits for no other that one of the others it waits for has waited for:
 wait for the same others share a trigger: a ``oneshot`` where that is one, else a ``barrier`` that counts them. A
 connection of htsim sets off two triggers at most, one as it is sent and one as it is received, and waits for others
 alone: not for a time after them. So calculations, and messages that more than two different sets wait for, have no
-matrix.
+matrix. Where one trigger does it is the one of sending: ``htsim_roce`` knows no other.
 """
 
 from __future__ import annotations
