@@ -99,10 +99,10 @@ def cluster(tmp_path_factory):
             time.sleep(0.05)
         yield json.loads(file.read_text())["address"]
     finally:
-        for process in reversed(started):
-            process.terminate()
         for process in started:
-            process.wait(10)
+            process.kill()  # a polite end takes a worker seconds, and there is nothing to keep
+        for process in started:
+            process.wait()
 
 
 @needs_dask
@@ -203,7 +203,7 @@ class Deadly(processes.Pool):
 def test_a_worker_that_dies_takes_one_scenario_with_it(serially):
     scenarios = [scenario.data for scenario in loads(SWEEP.replace("draws: 10", "draws: 2")).scenarios()]
     pool = Deadly(2)
-    pool.killers = {scenarios[3]["id"], scenarios[20]["id"]}
+    pool.killers = {scenarios[15]["id"]}
     try:
         found = {record["id"]: record for record in spread(scenarios, pool)}
     finally:

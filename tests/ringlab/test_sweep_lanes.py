@@ -1,40 +1,59 @@
 """How scenarios are spread over workers: chunks by cost, all come back once, who kills a worker is found."""
 
-from concurrent.futures import BrokenExecutor, Future
+import random
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ringlab.errors import RunError
+from ringlab.sweeps.engines import lanes
 from ringlab.sweeps.engines.lanes import CHUNK_S, MAX_CHUNK, chunk_size, spread
 
 
 class Workers:
-    """Lanes in memory: a chunk is worked on when it is sent. ``killers`` end their worker; a pool breaks with it."""
+    """Lanes in memory, whose chunks land one by one in any order. ``killers`` end their worker; a pool breaks with it."""
 
-    def __init__(self, count=2, killers=(), cost_s=0.01, *, pool=False):
+    def __init__(self, count=2, killers=(), cost_s=0.01, *, pool=False, seed=0):
         self.count, self.killers, self.cost_s, self.pool = count, set(killers), cost_s, pool
-        self.sent, self.flying, self.broken, self.revived = [], [], False, 0
+        self.sent, self.broken, self.any = [], False, random.Random(seed)
+        self.ids = {}
 
     def submit(self, chunk):
         if self.broken:
             raise BrokenExecutor("broken")
-        self.sent.append([one["id"] for one in chunk])
         future = Future()
-        self.flying = [one for one in self.flying if not one.done()]
-        if self.killers & set(self.sent[-1]):
-            self.broken = self.pool
-            for one in [future, *(self.flying if self.pool else [])]:
-                one.set_exception(BrokenExecutor("died"))
-            return future
-        records = [{"id": one["id"], "ok": True, "meta": {"wall_s": self.cost_s}} for one in chunk]
-        future.set_result(records)
+        self.ids[future] = [one["id"] for one in chunk]
+        self.sent.append(self.ids[future])
         return future
 
     def revive(self):
         self.broken = False
-        self.revived += 1
+
+    def wait(self, flying, return_when):
+        """In the place of ``concurrent.futures.wait``."""
+        assert return_when == FIRST_COMPLETED
+        future = self.any.choice(list(flying))
+        if not future.done():
+            self._land(future, flying)
+        return {future}, set(flying) - {future}
+
+    def _land(self, future, flying):
+        ids = self.ids[future]
+        if not self.killers & set(ids):
+            future.set_result([{"id": id_, "ok": True, "meta": {"wall_s": self.cost_s}} for id_ in ids])
+            return
+        self.broken = self.pool
+        for one in flying if self.pool else [future]:
+            if not one.done():
+                one.set_exception(BrokenExecutor("died"))
+
+
+def worked_off(scenarios, workers):
+    with patch.object(lanes, "wait", workers.wait):
+        return list(spread(scenarios, workers))
 
 
 def scenarios(count):
@@ -47,24 +66,31 @@ def by_id(records):
     return found
 
 
-@given(st.integers(0, 60), st.integers(1, 5), st.sets(st.integers(0, 59), max_size=4), st.booleans())
-def test_every_scenario_comes_back_once_and_only_killers_fail(count, lanes, killers, pool):
+@given(
+    st.integers(0, 60),
+    st.integers(1, 5),
+    st.sets(st.integers(0, 59), max_size=4),
+    st.sampled_from([0.001, 0.05, 1.0]),
+    st.booleans(),
+    st.integers(0, 99),
+)
+def test_every_scenario_comes_back_once_and_only_killers_fail(count, lanes, killers, cost_s, pool, seed):
     killers = {f"{place:04}" for place in killers if place < count}
-    workers = Workers(lanes, killers, pool=pool)
-    found = by_id(list(spread(scenarios(count), workers)))
+    workers = Workers(lanes, killers, cost_s, pool=pool, seed=seed)
+    found = by_id(worked_off(scenarios(count), workers))
     assert set(found) == {one["id"] for one in scenarios(count)}
     assert {id_ for id_, record in found.items() if not record["ok"]} == killers
 
 
 def test_a_failed_record_says_that_its_worker_died():
-    (record,) = spread(scenarios(1), Workers(killers={"0000"}))
+    (record,) = worked_off(scenarios(1), Workers(killers={"0000"}))
     assert record["error"] == "its worker died: BrokenExecutor: died; out of memory?"
     assert record["exit_code"] == 4
 
 
 def test_the_first_travel_alone_then_as_many_as_are_worth_a_message():
     workers = Workers(1, cost_s=0.01)
-    list(spread(scenarios(200), workers))
+    worked_off(scenarios(200), workers)
     sizes = [len(chunk) for chunk in workers.sent]
     assert sizes[:2] == [1, 1]
     assert max(sizes) == CHUNK_S / 0.01
@@ -73,7 +99,7 @@ def test_the_first_travel_alone_then_as_many_as_are_worth_a_message():
 
 def test_what_takes_long_travels_alone():
     workers = Workers(2, cost_s=60.0)
-    list(spread(scenarios(9), workers))
+    worked_off(scenarios(9), workers)
     assert [len(chunk) for chunk in workers.sent] == [1] * 9
 
 

@@ -52,6 +52,7 @@ class _Flight:
         self._lanes = lanes
         self._waiting = deque(scenarios)
         self._suspects: deque[Data] = deque()
+        self._suspected = False  # is what flies a suspect, and so alone?
         self._flying: dict[Future[list[Record]], list[Data]] = {}
         self._cost_s: float | None = None
 
@@ -59,8 +60,11 @@ class _Flight:
         """Fill the lanes. False when nothing is left."""
         if self._suspects:
             if not self._flying:
-                self._submit([self._suspects.popleft()])
+                self._suspected = self._submit([self._suspects.popleft()])
             return True
+        if self._suspected and self._flying:
+            return True
+        self._suspected = False
         count = self._lanes.count
         while self._waiting and len(self._flying) < 2 * count:
             size = chunk_size(self._cost_s, len(self._waiting), count)
@@ -100,10 +104,9 @@ class _Flight:
         return True
 
     def _buried(self, deaths: Sequence[tuple[list[Data], BaseException]]) -> Iterator[Record]:
-        """One that flew alone is the cause; of others each may be."""
-        alone = len(deaths) == 1 and len(deaths[0][0]) == 1 and not self._flying
-        if alone:
-            (chunk, error) = deaths[0]
+        """One that was sent alone is the cause; of others each may be."""
+        if self._suspected:
+            ((chunk, error),) = deaths
             yield work.failed(chunk[0], f"its worker died: {work.one_line(error)}; out of memory?")
         else:
             self._suspects.extend(scenario for chunk, _ in deaths for scenario in chunk)
