@@ -18,7 +18,7 @@ class InvalidFabricError(UsageError):
     """A fabric that was read and can't be, in contrast to a file that can't be read."""
 
 
-SUFFIXES = (".yaml", ".yml", ".json", ".graphml")
+SUFFIXES = (".yaml", ".yml", ".json", ".graphml", ".topo", ".ns3", ".simai")
 
 FILE = "file:"
 """``fabric: file:fabrics/mine.yaml``; a path that ends in one of the suffixes needs no such mark."""
