@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ringlab.errors import UsageError
 from ringlab.examples_first import Command
-from ringlab.json_output import STDOUT, json_option
+from ringlab.json_output import STDOUT, json_option, write_json
 
 if TYPE_CHECKING:
     from ringlab.planning.report import Plan
@@ -58,18 +59,14 @@ def command(json_target: str | None, plot_target: str | None, **given: Any) -> N
     --budget): the fabrics of the catalog that it buys for n hosts, best first. With --fabric: which algorithm and
     placement are best there. Times on fabrics are simulated.
     """
-    import json  # noqa: PLC0415 - only where it is used
-
-    from ringlab.experiments.table import console  # noqa: PLC0415 - likewise
+    from ringlab.experiments.table import console  # noqa: PLC0415 - only where it is used
     from ringlab.planning import report  # noqa: PLC0415 - likewise
-    from ringlab.text_files import write_text  # noqa: PLC0415 - likewise
 
     if plot_target:
         report.check_plot(plot_target)
     plan = _plan(given)
     if json_target:
-        text = json.dumps(report.to_data(plan), indent=2) + "\n"
-        click.echo(text, nl=False) if json_target == STDOUT else write_text(json_target, text)
+        write_json(json_target, report.to_data(plan))
     if json_target != STDOUT:
         console().print(report.render(plan))
     if plot_target:
@@ -82,6 +79,9 @@ def _plan(given: dict[str, Any]) -> Plan:
         raise UsageError("--fabric: is built already; leave out --switches, --ports and --budget, or --fabric")
     if given["algorithms"] and not given["fabric"]:
         raise UsageError("--algorithm: needs --fabric; within a budget all that fit are tried")
+    for option in ("overlap", "budget", "switch_price", "port_price", "cable_price"):
+        if given[option] is not None and not isfinite(given[option]):
+            raise UsageError(f"--{option.replace('_', '-')} {given[option]:g}: is no finite number; leave it out")
     _check_policy(given["policy"])
     work = _workload(given)
     if given["fabric"]:

@@ -9,7 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ringlab.experiments.figures import share_text, time_text
+from ringlab.experiments.figures import share_text
 from ringlab.training.simulated_run import Outcome, parts_of
 
 SHORT = {"gradients": "grads", "parameters": "params"}
@@ -37,20 +37,23 @@ def _head(outcome: Outcome) -> Text:
 
 
 def _table(outcome: Outcome) -> Table:
+    """All times in one unit: seconds, or milliseconds where all steps are shorter than one."""
+    unit, scale, digits = ("s", 1.0, 3) if max(row.step.step_s for row in outcome.rows) >= 1 else ("ms", 1e3, 2)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
     for head in ("placement", "routing"):
-        table.add_column(head, no_wrap=True)
+        table.add_column(head, no_wrap=True, vertical="bottom")
     parts = parts_of(outcome)
-    for head in ("MiB", "step", *(SHORT.get(name, name) for name, _ in parts), "MFU", "tokens/s"):
-        table.add_column(head, justify="right", no_wrap=True)
+    heads = [("bucket", "MiB"), ("step", unit), *((SHORT.get(name, name), unit) for name, _ in parts)]
+    for head, under in (*heads, ("MFU", ""), ("tokens", "/s")):
+        table.add_column(Text.assemble(head, (f"\n{under}", "not bold dim")), justify="right", no_wrap=True)
     for row in outcome.rows:
         found = row.step
         table.add_row(
             row.placement,
             row.arm,
             f"{row.bucket_mb:g}",
-            time_text(found.step_s * 1e6),
-            *(time_text(seconds(found) * 1e6) for _, seconds in parts),
+            f"{found.step_s * scale:.{digits}f}",
+            *(f"{seconds(found) * scale:.{digits}f}" for _, seconds in parts),
             share_text(found.mfu),
             f"{found.tokens_per_s:,.0f}",
         )
@@ -60,7 +63,7 @@ def _table(outcome: Outcome) -> Table:
 def _words(outcome: Outcome) -> Iterator[str]:
     yield (
         "Parts add up to the step: computation, the pipeline's idle time, and what is exposed of each kind of "
-        "communication. MiB: of a gradient bucket. MFU: the model's FLOPs over the devices' peak."
+        "communication. MFU: the model's FLOPs over the devices' peak."
     )
     memory, has = outcome.rows[0].step.memory, outcome.spec.device.memory_bytes
     held = ", ".join(

@@ -205,6 +205,8 @@ WRONG = {
     "tasks": (["--tasks", "0"], "--tasks 0: above 0"),
     "device": (["--device", "a10"], "--device: no device 'a10'; did you mean 'a100'?"),
     "policy": (["--policy", "pined"], "--policy: no routing policy 'pined'"),
+    "overlap": (["--overlap", "nan"], "--overlap nan: is no finite number"),
+    "budget": (["--budget", "inf"], "--budget inf: is no finite number"),
     "plot": (["--plot", "e.pdf"], "--plot e.pdf: neither SVG nor PNG"),
     "both": (["--fabric", EDGE, "--ports", "8"], "--fabric: is built already"),
     "algorithm": (["--algorithm", "ring"], "--algorithm: needs --fabric"),
