@@ -186,13 +186,15 @@ def _entries(plan: Plan) -> Table:
 
 
 def _ranking(ranking: Ranking) -> Iterator[RenderableType]:
-    shown = len(ranking.ranked)
-    yield Text(f"{ranking.found} fabrics fit the budget; the first {shown}, simulated:", "bold")
+    """The placement has a column only where it is not the same for all."""
+    kinds = sorted({one.best.placement for one in ranking.ranked})
+    placed = f", placement {kinds[0]}" if len(kinds) == 1 else ""
+    yield Text(f"{ranking.found} fabrics fit the budget; the first {len(ranking.ranked)}, simulated{placed}:", "bold")
     table = _plain(gap=1)
     table.add_column("fabric", overflow="fold")
     for head in ("sw.", "ports", "cables", "cost"):
         table.add_column(head, justify="right", no_wrap=True)
-    for head in ("algorithm", "placement"):
+    for head in ("algorithm", "placement")[: 1 if placed else 2]:
         table.add_column(head, no_wrap=True)
     for head in ("takes", "E"):
         table.add_column(head, justify="right", no_wrap=True)
@@ -202,8 +204,7 @@ def _ranking(ranking: Ranking) -> Iterator[RenderableType]:
             one.candidate.form,
             *(str(count) for count in (parts.switches, parts.ports, parts.cables)),
             f"{parts.cost:g}",
-            one.best.algorithm,
-            one.best.placement,
+            *(one.best.algorithm, one.best.placement)[: 1 if placed else 2],
             time_text(one.best.time_s * 1e6),
             share_text(one.efficiency),
         )

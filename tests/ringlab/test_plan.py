@@ -153,6 +153,9 @@ def test_hierarchical_beats_flat_over_thin_uplinks():
     times = {(one.algorithm, one.placement): one.time_s for one in entries}
     assert entries[0].algorithm == "hierarchical:4"
     assert times["hierarchical:4", "contiguous"] < times["ring", "contiguous"]
+    bytes_s = 8 * 2**26 / 1e9  # the whole message over an uplink once
+    assert 2 * 3 / 4 * bytes_s < times["hierarchical:4", "contiguous"] < 2 * 3 / 4 * bytes_s + 6 * 0.0225
+    assert 2 * 15 / 16 * bytes_s < times["ring", "contiguous"] < 2 * 15 / 16 * bytes_s + 0.01
     assert times["ring", "interleaved"] > 3 * times["ring", "contiguous"]
 
 
