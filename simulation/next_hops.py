@@ -8,7 +8,6 @@ found breadth first. Most switches have few different sets of them (a leaf: all 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -123,17 +122,17 @@ def _groups(
     far = _distances(tails, heads, switch, num_switches)
     bounds = np.searchsorted(tails, np.arange(num_switches + 1))
     group = np.full((num_switches, len(switch)), NO_WAY, dtype=np.int32)
-    count, hops = [0, 0], []
+    count, hops, next_group = [np.zeros(2, dtype=np.intp)], [], 2
     for number in range(num_switches):
         mine = slice(bounds[number], bounds[number + 1])
-        nearer = far[:, heads[mine]] < far[:, [number]]
-        for columns, targets in _different(nearer):
-            if len(columns):
-                group[number, targets] = len(count)
-                count.append(len(columns))
-                hops.append(numbers[mine][columns])
+        sets, which = _different(far[:, heads[mine]] < far[:, [number]])
+        count.append(sets.sum(axis=1))
+        hops.append(numbers[mine][np.nonzero(sets)[1]])
+        names = np.where(count[-1] > 0, next_group + np.arange(len(sets)), NO_WAY)
+        group[number] = names[which]
+        next_group += len(sets)
     group[switch, np.arange(len(switch))] = ARRIVED
-    counts = np.array(count, dtype=np.intp)
+    counts = np.concatenate(count)
     flat = np.concatenate([*hops, np.full(1, -1)]).astype(np.int32)  # one more, for those that have arrived
     first = np.cumsum(counts) - counts
     first[[ARRIVED, NO_WAY]] = len(flat) - 1
@@ -153,12 +152,11 @@ def _distances(tails: Index, heads: Index, switch: Index, num_switches: int) -> 
     return far
 
 
-def _different(rows: NDArray[np.bool_]) -> Iterator[tuple[Index, Index]]:
-    """Each different row as the places of its Trues, and which rows are like it."""
+def _different(rows: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Index]:
+    """The different rows, and which of them each row is."""
     packed = np.packbits(rows, axis=1)
     code = np.zeros(len(rows), dtype=np.int64)
     for byte in range(packed.shape[1]):
         code = np.unique(code << 8 | packed[:, byte], return_inverse=True)[1]
-    order = np.argsort(code, kind="stable")
-    for alike in np.split(order, np.flatnonzero(np.diff(code[order])) + 1):
-        yield np.flatnonzero(rows[alike[0]]), alike
+    _, first, which = np.unique(code, return_index=True, return_inverse=True)
+    return rows[first], which
