@@ -14,8 +14,9 @@ The shares are fitted, each on one published figure, and tested on others
 * of h100: the first row of table 4 in Grattafiori et al., arXiv 2407.21783 (405 B on 8,192: 43 %); h200 has the same
   chip.
 
-``memory_share`` (of what copies reach on such memories) is taken, not fitted. ``node_share``: busbw of NCCL's
-all_reduce in a node of 8 over the link's rate, 234 of 300 GB/s on A100 and 360 of 450 on H100.
+``memory_share`` and ``node_share`` are taken, not fitted: what copies reach of a memory's rate, and what rings within a
+node of 8 reach of the link's with messages of some 100 MB. (Much larger ones that NVSwitch itself adds up get beyond
+the link's rate: 480 GB/s of busbw on H100, ``h100-1x8-nvswitch-allreduce-dgxc`` in ``collectives.baseline``.)
 """
 
 from __future__ import annotations
