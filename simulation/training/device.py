@@ -6,10 +6,10 @@
 | h100 | 989 TFLOP/s | 80 GB, 3.35 TB/s | 450 GB/s | NVIDIA H100 SXM datasheet |
 | h200 | 989 TFLOP/s | 141 GB, 4.8 TB/s | 450 GB/s | NVIDIA H200 SXM datasheet |
 
-The shares are fitted, each on one published figure, and tested on others
+``matmul_share`` is fitted on one published figure for each chip, and tested on others
 (``tests/simulation/test_training_published.py``, ``docs/explanation/training-model.md``):
 
-* ``matmul_share`` of a100: the first row of table 1 in Narayanan et al., arXiv 2104.04473 (1.7 B parameters on 32
+* of a100: the first row of table 1 in Narayanan et al., arXiv 2104.04473 (1.7 B parameters on 32
   devices that share nothing but gradients: 137 TFLOP/s);
 * of h100: the first row of table 4 in Grattafiori et al., arXiv 2407.21783 (405 B on 8,192: 43 %); h200 has the same
   chip.
