@@ -12,8 +12,9 @@ Several jobs are one replay: their flows side by side.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,15 @@ Ways = Mapping[tuple[int, int, int], Route]
 """The route of each connection (source rank, destination rank, channel); none of those within a host."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A channel of a relay: its connections, its steps, and the bits that cross each connection."""
+
+    connections: tuple[tuple[int, int, int], ...]
+    num_steps: int
+    bits: float
+
+
 @dataclass(frozen=True, eq=False)
 class Job:
     """A collective of ``nbytes[transfer]`` payload bytes."""
@@ -44,6 +54,11 @@ class Job:
         """Of ``count`` elements, split as the sockets split them."""
         bounds = np.concatenate([[0], np.cumsum(schedule.chunk_sizes(count))]) * itemsize
         return cls(schedule, bounds[schedule.chunk + schedule.count] - bounds[schedule.chunk])
+
+    @cached_property
+    def streams(self) -> tuple[Stream, ...]:
+        """Its channels, where it is a relay."""
+        return tuple(_streams(self))
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,22 +87,13 @@ def plan(job: Job, ways: Ways, back: Ways, links: Links, conditions: Conditions)
 
 
 def _relay(job: Job, ways: Ways, back: Ways, links: Links, conditions: Conditions) -> Plan:
-    schedule = job.schedule
     flows, caps, tails = [], [], []
-    for channel in range(schedule.num_channels):
-        mine = schedule.channel == channel
-        if not mine.any():
-            continue
-        pairs = np.unique(schedule.src[mine].astype(np.int64) * schedule.num_ranks + schedule.dst[mine])
-        keys = [(*divmod(pair, schedule.num_ranks), channel) for pair in pairs.tolist()]
-        row, use = _row([ways.get(key, ()) for key in keys], [back.get(key, ()) for key in keys], links, conditions)
-        step_s = conditions.turnaround_s + float(np.mean([_latency_s(ways.get(key, ()), links) for key in keys]))
-        steps = np.unique(schedule.step[mine])
-        largest = np.zeros(schedule.num_steps, dtype=np.int64)
-        np.maximum.at(largest, schedule.step[mine], job.nbytes[mine])
-        bits = 8.0 * float(largest.sum())
-        flows.append((row, use, bits))
-        caps.append(bits / (step_s * len(steps)) if step_s and bits else np.inf)
+    for stream in job.streams:
+        there = [ways.get(key, ()) for key in stream.connections]
+        row, use = _row(there, [back.get(key, ()) for key in stream.connections], links, conditions)
+        step_s = conditions.turnaround_s + float(np.mean([_latency_s(way, links) for way in there]))
+        flows.append((row, use, stream.bits))
+        caps.append(stream.bits / (step_s * stream.num_steps) if step_s and stream.bits else np.inf)
         tails.append(step_s)
     rows, uses = _padded([row for row, _, _ in flows], [use for _, use, _ in flows])
     number = len(flows)
@@ -101,6 +107,19 @@ def _relay(job: Job, ways: Ways, back: Ways, links: Links, conditions: Condition
         np.zeros(0, dtype=np.int64),
     )
     return Plan(made, np.array(caps), np.array(tails), None, None)
+
+
+def _streams(job: Job) -> Iterator[Stream]:
+    schedule = job.schedule
+    for channel in range(schedule.num_channels):
+        mine = schedule.channel == channel
+        if not mine.any():
+            continue
+        pairs = np.unique(schedule.src[mine].astype(np.int64) * schedule.num_ranks + schedule.dst[mine])
+        largest = np.zeros(schedule.num_steps, dtype=np.int64)
+        np.maximum.at(largest, schedule.step[mine], job.nbytes[mine])
+        connections = tuple((*divmod(pair, schedule.num_ranks), channel) for pair in pairs.tolist())
+        yield Stream(connections, len(np.unique(schedule.step[mine])), 8.0 * float(largest.sum()))
 
 
 def _steps(job: Job, ways: Ways, back: Ways, links: Links, conditions: Conditions) -> Plan:

@@ -48,6 +48,9 @@ SLACK = 0.01
 LATENCY_DECIDES = 0.5
 """Of a collective's time: where turnarounds and latencies are more than this, their constants decide the result."""
 
+CLOSED_FORM_TRANSFERS = 1 << 18
+"""Of more the closed form would take longer than the replay that it stands beside."""
+
 PROVEN_CELLS = 1 << 24
 """Schedules up to so many ranks squared times steps are proven anew in each run; all are in the tests."""
 
@@ -80,13 +83,14 @@ def run(spec: Spec, beside_run: Beside | None = None) -> results.Result:
         crossed.append(bytes_by_link)
     line_rate = measures.line_rate_bps(spec.fabric)
     baseline = baselines.choose(spec.baseline, spec.baseline_line_rate_GBps) if spec.baseline else None
-    content = json.dumps([spec.data, formats.to_data(spec.fabric)], sort_keys=True, default=str)
+    fabric = formats.to_data(spec.fabric)
+    content = json.dumps([spec.data, fabric], sort_keys=True, default=str)
     return results.Result(
         id=store.run_id(datetime.now(UTC), spec.name, "sim" + hashlib.sha256(content.encode()).hexdigest()[:6]),
         name=spec.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         spec=spec.data,
-        fabric=formats.to_data(spec.fabric),
+        fabric=fabric,
         collective=spec.collective,
         algorithm=spec.algorithm,
         channels=spec.channels,
@@ -204,9 +208,9 @@ class _Arm:
         )
 
     def _closed_form_us(self, size: int) -> float | None:
-        """What the emulator's runs have beside them, too (``fluid.completion_s``); None where flows are sprayed."""
+        """Step after step, the most loaded link of each; None where flows are sprayed, and for very large schedules."""
         routed, links, spec = self._route(frozenset()), self._links, self._job.spec
-        if routed.paths is None:
+        if routed.paths is None or len(self._job.schedule) > CLOSED_FORM_TRANSFERS:
             return None
         return 1e6 * fluid.completion_s(
             self._job.demands(size),

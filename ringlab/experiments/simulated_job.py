@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from collectives import algorithms, metrics
 from collectives.job import connections, demands
@@ -29,26 +30,43 @@ class SimulatedJob:
     spec: Spec
     schedule: Schedule
     keys: Mapping[tuple[int, int, int], FlowKey]
-    _demands: dict[int, list[Demand]]
 
     @classmethod
     def of(cls, spec: Spec) -> SimulatedJob:
-        schedule = algorithms.build(spec.algorithm, len(spec.placement), spec.channels)
-        return cls(spec, schedule, connections(schedule, spec.placement), {})
+        schedule = _schedule(spec.algorithm, len(spec.placement), spec.channels)
+        return cls(spec, schedule, _connections(spec.algorithm, spec.channels, spec.placement))
 
     def demands(self, size_bytes: int) -> list[Demand]:
-        if size_bytes not in self._demands:
-            itemsize = metrics.DTYPES[self.spec.dtype].itemsize
-            count = size_bytes // itemsize
-            self._demands[size_bytes] = demands(self.schedule, self.spec.placement, count, itemsize)
-        return self._demands[size_bytes]
+        spec = self.spec
+        return _demands(spec.algorithm, spec.channels, spec.placement, size_bytes, metrics.DTYPES[spec.dtype].itemsize)
 
     def plan(self, size_bytes: int, routed: Routed, links: Links, conditions: Conditions) -> Plan:
         itemsize = metrics.DTYPES[self.spec.dtype].itemsize
-        job = Job.of(self.schedule, size_bytes // itemsize, itemsize)
+        job = _job(self.spec.algorithm, self.schedule.num_ranks, self.spec.channels, size_bytes, itemsize)
         there: Ways = {pair: routed.there[key] for pair, key in self.keys.items()}
         back: Ways = {pair: routed.back[key] for pair, key in self.keys.items()}
         return plan(job, there, back, links, conditions)
+
+
+# A sweep's scenarios share these; each may be large.
+@lru_cache(2)
+def _schedule(algorithm: str, ranks: int, channels: int) -> Schedule:
+    return algorithms.build(algorithm, ranks, channels)
+
+
+@lru_cache(2)
+def _connections(algorithm: str, channels: int, placement: tuple[str, ...]) -> dict[tuple[int, int, int], FlowKey]:
+    return connections(_schedule(algorithm, len(placement), channels), placement)
+
+
+@lru_cache(4)
+def _demands(algorithm: str, channels: int, placement: tuple[str, ...], size_bytes: int, itemsize: int) -> list[Demand]:
+    return demands(_schedule(algorithm, len(placement), channels), placement, size_bytes // itemsize, itemsize)
+
+
+@lru_cache(4)
+def _job(algorithm: str, ranks: int, channels: int, size_bytes: int, itemsize: int) -> Job:
+    return Job.of(_schedule(algorithm, ranks, channels), size_bytes // itemsize, itemsize)
 
 
 @dataclass(frozen=True)
