@@ -2,9 +2,8 @@
 
 Theory of operation. The executor holds a send back byte by byte, behind the receives that complete its bytes, unless
 its rank turns to another peer: then it waits for all of them (``collectives/program.py``). So a transfer that does not
-turn
-is cut into segments: each follows the one before it, and segment k of what it forwards. Where every transfer turns
-(halving-doubling, recursive doubling), or nothing is forwarded, transfers stay whole.
+turn is cut into segments: each follows the one before it, and segment k of what it forwards. Where every transfer
+turns (halving-doubling, recursive doubling), or nothing is forwarded, transfers stay whole.
 """
 
 from __future__ import annotations
