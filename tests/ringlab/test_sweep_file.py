@@ -136,6 +136,11 @@ def test_the_example_is_sound():
     assert len(list(sweep.scenarios())) == 48
 
 
+def test_the_how_to_is_sound():
+    text = (EXAMPLES.parent / "docs" / "how-to" / "sweep.md").read_text().partition("```yaml\n")[2].partition("```")[0]
+    assert len(scenarios(text, EXAMPLES)) == 3 * 2 * 2 * 2 * 10
+
+
 # What is wrong with one
 
 BAD = {

@@ -14,7 +14,7 @@ from ringlab.sweeps.engines.lanes import CHUNK_S, MAX_CHUNK, chunk_size, spread
 
 
 class Workers:
-    """Lanes in memory, whose chunks land one by one in any order. ``killers`` end their worker; a pool breaks with it."""
+    """Lanes in memory; chunks land one by one in any order. ``killers`` end their worker; a pool breaks with it."""
 
     def __init__(self, count=2, killers=(), cost_s=0.01, *, pool=False, seed=0):
         self.count, self.killers, self.cost_s, self.pool = count, set(killers), cost_s, pool

@@ -6,6 +6,7 @@ What needs a machine for itself asks for its worker's resource ``netns``, of whi
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -74,6 +75,18 @@ class Cluster:
 
 
 @contextmanager
+def _quiet() -> Iterator[None]:
+    """Dask's client logs a traceback where a scheduler goes; we say it in a line. Its import sets the level it had."""
+    log = logging.getLogger("distributed.client")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+
+
+@contextmanager
 def _connected(scheduler: str) -> Iterator[Client]:
     try:
         from distributed import Client  # noqa: PLC0415 - an optional extra
@@ -84,7 +97,7 @@ def _connected(scheduler: str) -> Iterator[Client]:
     except (OSError, ValueError) as error:
         reason = work.one_line(error)
         raise MachineError(f"no Dask scheduler answers at {scheduler} ({reason}); start one: dask scheduler") from None
-    with client:
+    with _quiet(), client:
         yield client
 
 
