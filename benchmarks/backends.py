@@ -3,9 +3,9 @@
     python benchmarks/backends.py              # some eight minutes, as root
     python benchmarks/backends.py --quick      # three fabrics
 
-Every fabric is emulated once, its policies taking turns; then each arm is simulated at the emulated run's rates, with the
-time that an empty step took there. What counts is the largest message wherever the run's certificate is valid: goal, at
-most 10 % apart. Runs that are doubtful or invalid are shown, and not counted.
+Every fabric is emulated once, its policies taking turns; then each arm is simulated at the emulated run's rates, with
+the time that an empty step took there. What counts is the largest message wherever the run's certificate is valid:
+goal, at most 10 % apart. Runs that are doubtful or invalid are shown, and not counted.
 """
 
 import argparse
@@ -18,8 +18,8 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # before this folder, where files have packages' names
 
-from ringlab.experiments import both, progress, runner, spec  # noqa: E402 - as above
-from topologies.catalog import from_short_form  # noqa: E402 - as above
+from ringlab.experiments import both, progress, runner, spec
+from topologies.catalog import from_short_form
 
 GOAL = 0.10
 
@@ -107,7 +107,9 @@ def judged(rows):
         return []
     worst = max(abs(row["ratio"] - 1) for row in valid)
     apart = f"furthest apart of {len(valid)} valid of {len(rows)} arms, {valid[0]['bytes'] >> 20} MiB"
-    return [{"name": apart, "value": round(worst, 4), "unit": "1", "goal": GOAL, "better": "lower", "met": worst <= GOAL}]
+    return [
+        {"name": apart, "value": round(worst, 4), "unit": "1", "goal": GOAL, "better": "lower", "met": worst <= GOAL}
+    ]
 
 
 if __name__ == "__main__":
