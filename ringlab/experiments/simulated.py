@@ -10,8 +10,7 @@ By default the fabric is the nominal one, as a spec states it: its rates and lat
 
 from __future__ import annotations
 
-import hashlib
-import json
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -66,6 +65,7 @@ class Beside:
 def run(spec: Spec, beside_run: Beside | None = None) -> results.Result:
     """Simulate ``spec``. UsageError for what has no simulation; a flow without a way is the result's ``failure``."""
     _check(spec)
+    created = datetime.now(UTC)
     scale = beside_run.scale if beside_run else spec.scale or 1.0
     spec, notes = _settled(replace(spec, faults=scaled(spec.faults, scale)))
     links = _links(spec, scale, silent=beside_run is not None)
@@ -83,14 +83,12 @@ def run(spec: Spec, beside_run: Beside | None = None) -> results.Result:
         crossed.append(bytes_by_link)
     line_rate = measures.line_rate_bps(spec.fabric)
     baseline = baselines.choose(spec.baseline, spec.baseline_line_rate_GBps) if spec.baseline else None
-    fabric = formats.to_data(spec.fabric)
-    content = json.dumps([spec.data, fabric], sort_keys=True, default=str)
     return results.Result(
-        id=store.run_id(datetime.now(UTC), spec.name, "sim" + hashlib.sha256(content.encode()).hexdigest()[:6]),
+        id=store.run_id(created, spec.name, f"sim{secrets.token_hex(3)}"),
         name=spec.name,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=created.isoformat(timespec="seconds"),
         spec=spec.data,
-        fabric=fabric,
+        fabric=formats.to_data(spec.fabric),
         collective=spec.collective,
         algorithm=spec.algorithm,
         channels=spec.channels,
