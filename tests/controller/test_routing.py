@@ -156,8 +156,10 @@ def test_a_long_ring_needs_no_deep_stack():
         ("pined", "no routing policy 'pined': did you mean 'pinned'?"),
         (
             "",
-            "no routing policy '': there are spanning-tree, shortest, ecmp, least-loaded, pinned, rail, spray, "
-            "spray-channels",
+            (
+                "no routing policy '': there are spanning-tree, shortest, ecmp, least-loaded, pinned, rail, spray, "
+                "spray-channels"
+            ),
         ),
         ("pinned:seed=3", "policy 'pinned' has no option 'seed': it takes none"),
         ("ecmp:sed=3", "policy 'ecmp' has no option 'sed': did you mean 'seed'?"),
