@@ -76,8 +76,8 @@ def on_loopback(given):
                     for library in rotated(given.libraries, block):
                         progress.update(work, description=f"{ranks} ranks, {text(size)}, {library}", advance=1)
                         samples.append(sample(groups[library], library, ranks, size, block))
-                        if given.json and given.json != "-":  # a long run: what is known is kept
-                            write(given.json, [], samples)
+                    if given.json and given.json != "-":  # a long run: what is known is kept
+                        write(given.json, [], samples)
                 if "ringlab" in groups:
                     sizes = [size for size in given.sizes if size >= 1 << 20]
                     memory += [remembered(groups["ringlab"], ranks, size) for size in sizes]

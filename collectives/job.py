@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -23,28 +23,18 @@ def demands(schedule: Schedule, placement: Sequence[str], count: int, itemsize: 
         raise ValueError(f"placement of {len(placement)} ranks for a schedule of {schedule.num_ranks}: one host a rank")
     bounds = np.concatenate([[0], np.cumsum(schedule.chunk_sizes(count))]) * itemsize
     nbytes = bounds[schedule.chunk + schedule.count] - bounds[schedule.chunk]
-    slot = slots(placement)
-    return [
-        Demand(_key(flow, placement, slot), flow.steps, flow.loads)
-        for flow in schedule.flows(nbytes)
-        if placement[flow.src] != placement[flow.dst]
-    ]
+    return [Demand(key, flow.steps, flow.loads) for flow, key in _crossing(schedule.flows(nbytes), placement)]
 
 
 def connections(schedule: Schedule, placement: Sequence[str]) -> dict[tuple[int, int, int], FlowKey]:
     """The flow of each connection (source rank, destination rank, channel); those within a host are left out."""
+    return {(flow.src, flow.dst, flow.channel): key for flow, key in _crossing(schedule.flows(), placement)}
+
+
+def _crossing(flows: Iterable[Flow], placement: Sequence[str]) -> Iterator[tuple[Flow, FlowKey]]:
+    """Those between hosts, with the connection of each."""
     slot = slots(placement)
-    return {
-        (flow.src, flow.dst, flow.channel): _key(flow, placement, slot)
-        for flow in schedule.flows()
-        if placement[flow.src] != placement[flow.dst]
-    }
-
-
-def _key(flow: Flow, placement: Sequence[str], slot: Sequence[int]) -> FlowKey:
-    return FlowKey(
-        placement[flow.src],
-        placement[flow.dst],
-        connect_port(slot[flow.src], flow.channel),
-        listen_port(slot[flow.dst]),
-    )
+    for flow in flows:
+        src, dst = placement[flow.src], placement[flow.dst]
+        if src != dst:
+            yield flow, FlowKey(src, dst, connect_port(slot[flow.src], flow.channel), listen_port(slot[flow.dst]))

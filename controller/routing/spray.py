@@ -16,13 +16,15 @@ from controller.routing.situation import CLEAR, Situation
 from topologies.fabric import Fabric, Port
 from topologies.traffic import Demand, FlowKey, Path
 
+ONLY_SIMULATED = "spray has no path that a switch here could install; simulate it: --backend simulated"
+
 Spread = tuple[tuple[Port, float], ...]
 """The directed links of a flow, and the share of it that crosses each."""
 
 
 def route(fabric: Fabric, demands: Sequence[Demand], situation: Situation = CLEAR) -> dict[FlowKey, Path]:  # noqa: ARG001
     """RoutingError, always: a sprayed flow has no path."""
-    raise RoutingError("spray has no path that a switch here could install; it is simulated: --backend simulated")
+    raise RoutingError(ONLY_SIMULATED)
 
 
 def spread(fabric: Fabric, keys: Sequence[FlowKey], situation: Situation = CLEAR) -> dict[FlowKey, Spread]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ringlab.collisions.outcome import Outcome
-from ringlab.experiments.plot import COLOURS, style
+from ringlab.experiments.plot import COLOURS, png_of, svg_of
 from simulation.fair_share import Numbers
 
 if TYPE_CHECKING:
@@ -19,20 +18,11 @@ MOST_BINS = 60
 
 
 def svg(outcomes: Sequence[Outcome], title: str) -> str:
-    buffer = io.BytesIO()
-    _save(outcomes, title, buffer, format="svg", metadata={"Date": None, "Title": title})
-    return buffer.getvalue().decode()
+    return svg_of(lambda: figure(outcomes, title), title)
 
 
 def png(outcomes: Sequence[Outcome], title: str) -> bytes:
-    buffer = io.BytesIO()
-    _save(outcomes, title, buffer, format="png", dpi=160)
-    return buffer.getvalue()
-
-
-def _save(outcomes: Sequence[Outcome], title: str, buffer: io.BytesIO, **options: Any) -> None:
-    with style():
-        figure(outcomes, title).savefig(buffer, facecolor="white", **options)
+    return png_of(lambda: figure(outcomes, title), dpi=160)
 
 
 def figure(outcomes: Sequence[Outcome], title: str) -> Figure:

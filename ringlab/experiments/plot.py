@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -66,20 +67,27 @@ def curves(result: Result) -> tuple[Curve, ...]:
 
 
 def svg(result: Result) -> str:
-    buffer = io.BytesIO()
-    _save(result, buffer, format="svg", metadata={"Date": None, "Title": f"{result.name}: busbw by size"})
-    return buffer.getvalue().decode()
+    return svg_of(lambda: figure(result), f"{result.name}: busbw by size")
 
 
 def png(result: Result) -> bytes:
+    return png_of(lambda: figure(result), dpi=200)
+
+
+def svg_of(draw: Callable[[], Figure], title: str) -> str:
+    """The figure that ``draw`` makes, in our style; the same text for the same figure."""
+    return _file(draw, format="svg", metadata={"Date": None, "Title": title}).decode()
+
+
+def png_of(draw: Callable[[], Figure], dpi: int) -> bytes:
+    return _file(draw, format="png", dpi=dpi)
+
+
+def _file(draw: Callable[[], Figure], **options: Any) -> bytes:
     buffer = io.BytesIO()
-    _save(result, buffer, format="png", dpi=200)
-    return buffer.getvalue()
-
-
-def _save(result: Result, buffer: io.BytesIO, **options: Any) -> None:
     with style():
-        figure(result).savefig(buffer, facecolor="white", **options)
+        draw().savefig(buffer, facecolor="white", **options)
+    return buffer.getvalue()
 
 
 def style() -> AbstractContextManager[None]:

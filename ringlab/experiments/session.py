@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from controller.routing.spray import ONLY_SIMULATED
 from emulation.errors import MachineError
 from emulation.network import require_machine
 from emulation.scripts import commands
@@ -18,9 +19,6 @@ from ringlab.experiments.simulated_job import SPRAY
 from ringlab.experiments.spec import Spec
 from ringlab.json_output import STDOUT
 from ringlab.text_files import write_text
-
-BACKENDS = ("emulated", "simulated", "both", "auto")
-"""Packets in emulated hosts; flows in numbers; one beside the other; packets where this machine can, else flows."""
 
 SIMULATED = "simulated.json"
 
@@ -37,15 +35,15 @@ def dry_run(spec: Spec) -> list[str]:
 def run_and_keep(spec: Spec, text: str, root: Path, framework: str, json_target: str | None, backend: str) -> Result:
     """Run, keep in ``root``, print the table (or, with ``-``, the JSON object alone) on standard output.
 
-    ``backend`` is one of BACKENDS. With ``both`` the emulated result is returned, and kept, with the other beside it:
-    ``simulated.json``, and in JSON ``{"emulated": ..., "simulated": ...}``.
+    ``backend`` is one of ``ringlab.commands.backend``'s. With ``both`` the emulated result is returned, and kept, with
+    the other beside it: ``simulated.json``, and in JSON ``{"emulated": ..., "simulated": ...}``.
     """
     if backend == "auto":
         backend = _best()
     if backend == "simulated":
         return _kept(simulated.run(spec), {}, text, root, json_target)
     if any(arm.policy == SPRAY for arm in spec.arms):
-        raise UsageError("spray has no path that a switch here could install; simulate it: --backend simulated")
+        raise UsageError(ONLY_SIMULATED)
     with progress.talk(total=runner.turns(spec)) as talk:
         outcome = runner.run(spec, talk.say, talk.step, framework)
     other = both.simulated_beside(spec, outcome.result) if backend == "both" and not outcome.result.failure else None

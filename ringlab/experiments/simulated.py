@@ -11,6 +11,7 @@ By default the fabric is the nominal one, as a spec states it: its rates and lat
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -39,7 +40,7 @@ from simulation.replay import Change, StalledError
 from simulation.run import Timeline, joined, simulate
 from topologies import formats, measures
 from topologies.fabric import Port
-from topologies.traffic import link_bytes
+from topologies.traffic import Demand, link_bytes
 
 SLACK = 0.01
 """Ends nearer to each other than this share of an average transfer's time are one moment: see ``replay``."""
@@ -137,8 +138,8 @@ class _Arm:
                 now += times[-1]
             found.append(self._size(size, times))
         routed = self._route(frozenset())
-        wanted = [(size, self._job.demands(size)) for size in spec.sizes]
-        crossed = [] if spec.faults else list(_links_crossed(spec, self._arm, routed, [d for _, d in wanted]))
+        wanted = [self._job.demands(size) for size in spec.sizes]
+        crossed = [] if spec.faults else list(_links_crossed(spec, self._arm, routed, wanted))
         return results.Arm(self._arm.name, self._arm.group, None, None, tuple(found)), crossed
 
     def _route(self, dead: frozenset[str]) -> Routed:
@@ -253,18 +254,16 @@ def _mean_latency_s(routed: Routed, links: Links) -> float:
 
 
 def _links_crossed(
-    spec: Spec, arm: Arm, routed: Routed, wanted: Sequence[Sequence[object]]
+    spec: Spec, arm: Arm, routed: Routed, wanted: Sequence[Sequence[Demand]]
 ) -> Iterator[results.LinkBytes]:
-    simulated: dict[Port, int] = {}
-    expected: dict[Port, int] = {}
+    simulated: Counter[Port] = Counter()
+    expected: Counter[Port] = Counter()
     for demands in wanted:
-        for port, nbytes in routed.link_bytes(demands).items():  # type: ignore[arg-type]
-            simulated[port] = simulated.get(port, 0) + nbytes
+        simulated.update(routed.link_bytes(demands))
         if routed.paths is not None:
-            for port, nbytes in link_bytes(demands, routed.paths).items():  # type: ignore[arg-type]
-                expected[port] = expected.get(port, 0) + nbytes
+            expected.update(link_bytes(demands, routed.paths))
     for port in spec.fabric.directed_links():
-        yield results.LinkBytes.of(arm.name, spec.fabric.direction(port), simulated.get(port, 0), expected.get(port, 0))
+        yield results.LinkBytes.of(arm.name, spec.fabric.direction(port), simulated[port], expected[port])
 
 
 def _certificate(

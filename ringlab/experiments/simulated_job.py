@@ -17,7 +17,7 @@ from simulation.collective import Job, Plan, Route, Ways, plan
 from simulation.conditions import Conditions
 from simulation.links import Links
 from topologies.fabric import Fabric, Port
-from topologies.traffic import Demand, FlowKey, Paths
+from topologies.traffic import Demand, FlowKey, Path, Paths
 
 SPRAY = "spray"
 """The one policy that is only simulated: it has no paths."""
@@ -86,6 +86,11 @@ class Routed:
         return load
 
 
+def whole(path: Path | None) -> Route:
+    """All of a flow on one path; nowhere without one."""
+    return tuple((port, 1.0) for port in path.hops) if path else ()
+
+
 def route(fabric: Fabric, policy: str, wanted: Sequence[Demand], situation: Situation = CLEAR) -> Routed:
     """By the policy's text. RoutingError for a flow without a way."""
     keys = [demand.key for demand in wanted]
@@ -97,7 +102,7 @@ def route(fabric: Fabric, policy: str, wanted: Sequence[Demand], situation: Situ
     paths = chosen.route(fabric, wanted, situation)
     paths = routing.with_acknowledgements(chosen, fabric, wanted, paths, situation)
     return Routed(
-        {key: tuple((port, 1.0) for port in paths[key].hops) for key in keys},
-        {key: tuple((port, 1.0) for port in paths[key.reversed()].hops) for key in keys},
+        {key: whole(paths[key]) for key in keys},
+        {key: whole(paths[key.reversed()]) for key in keys},
         paths,
     )

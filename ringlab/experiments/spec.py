@@ -27,22 +27,13 @@ from ringlab.errors import UsageError
 from ringlab.experiments import fabrics, libraries, placement
 from ringlab.experiments.arms import OURS, Arm, CheckLibrary, read_arms, read_pairs
 from ringlab.experiments.faults_spec import Scene, read_faults
-from ringlab.experiments.spec_file import MAX_RANKS, MAX_SIZES, SpecFile, Sweep, check_shape
+from ringlab.experiments.spec_file import MAX_RANKS, MAX_SIZES, RUN, SpecError, SpecFile, Sweep, meant
 from ringlab.text_files import read_text
 from topologies.fabric import Fabric
 from topologies.spelling import did_you_mean
-from topologies.yaml_lines import Document, DocumentError, Problems
-from topologies.yaml_lines import read as read_document
+from topologies.yaml_lines import Document, Problems
 
 __all__ = ["Arm", "Spec", "SpecError", "Transport", "loads", "read", "with_changes"]
-
-
-class SpecError(UsageError):
-    """What is wrong with a spec: each of ``errors`` is ``FILE:LINE: field: what; what to do``."""
-
-    def __init__(self, errors: tuple[str, ...]) -> None:
-        self.errors = errors
-        super().__init__("\n".join(errors))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +88,7 @@ def read(path: Path) -> tuple[Spec, str]:
 
 def loads(text: str, where: str = "spec", folder: Path = Path()) -> Spec:
     """The spec in ``text``; files that it names are sought from ``folder``. Raises SpecError."""
-    try:
-        document = read_document(text, where)
-        problems = Problems(document)
-        written = check_shape(document, problems)
-        problems.raise_any()
-        assert written is not None
-        return _meaning(written, document, folder, problems)
-    except DocumentError as error:
-        raise SpecError(error.errors) from None
+    return meant(text, where, folder, RUN, _meaning)
 
 
 def with_changes(

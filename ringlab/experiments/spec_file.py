@@ -6,8 +6,9 @@ pydantic checks the shape here and goes no further: what a value means (is there
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError
@@ -15,9 +16,11 @@ from pydantic_core import ErrorDetails
 
 from collectives.metrics import DTYPES, parse_size
 from collectives.peers.libraries import EMULATED
+from ringlab.errors import UsageError
 from topologies.ports import MAX_CHANNELS
 from topologies.spelling import did_you_mean
-from topologies.yaml_lines import Document, FieldPath, Problems, name_kind
+from topologies.yaml_lines import Document, DocumentError, FieldPath, Problems, name_kind
+from topologies.yaml_lines import read as read_document
 
 MAX_SIZES = 64
 
@@ -163,6 +166,15 @@ SPELLINGS = {
 
 
 M = TypeVar("M", bound=Model)
+T = TypeVar("T")
+
+
+class SpecError(UsageError):
+    """What is wrong with a spec: each of ``errors`` is ``FILE:LINE: field: what; what to do``."""
+
+    def __init__(self, errors: Sequence[str]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("\n".join(self.errors))
 
 
 @dataclass(frozen=True)
@@ -185,13 +197,31 @@ RUN = Form(
 """The spec of ``ringlab run``."""
 
 
-def check_shape(document: Document, problems: Problems) -> SpecFile | None:
-    """The spec file in ``document``; None, and problems added, where its shape is wrong."""
-    return check_form(document, problems, RUN)
+def meant(
+    text: str,
+    where: str,
+    folder: Path,
+    form: Form[M],
+    meaning: Callable[[M, Document, Path, Problems], T],
+    error: type[SpecError] = SpecError,
+) -> T:
+    """What ``text``, a file of that form, means; raises ``error``, a line for everything that is wrong in a stage.
+
+    ``meaning`` of the file, its document, the ``folder`` from where files that it names are sought, and its problems.
+    """
+    try:
+        document = read_document(text, where)
+        problems = Problems(document)
+        written = check_form(document, problems, form)
+        problems.raise_any()
+        assert written is not None
+        return meaning(written, document, folder, problems)
+    except DocumentError as wrong:
+        raise error(wrong.errors) from None
 
 
 def check_form(document: Document, problems: Problems, form: Form[M]) -> M | None:
-    """As ``check_shape``, for a spec file of any form."""
+    """The file of that form in ``document``; None, and problems added, where its shape is wrong."""
     if document.data is None:
         problems.add((), f"is empty; begin with {form.example}")
         return None

@@ -28,6 +28,7 @@ from ringlab.experiments import faults_blame
 from ringlab.experiments import result as results
 from ringlab.experiments.bench import Bench, Block, Faults, Installed
 from ringlab.experiments.faults_spec import scaled
+from ringlab.experiments.simulated_job import whole
 from ringlab.experiments.spec import Arm, Spec
 from ringlab.experiments.statistics import median
 from simulation import collective, fluid
@@ -223,17 +224,13 @@ class Session:
             paths = _of_pairs(paths, job.demands(size_bytes))
         links = Links.of(plan.fabric, plan.rate_bps)
         links = replace(links, latency_s=np.zeros_like(links.latency_s))
-        ways = {pair: _route(paths.get(key)) for pair, key in job.connections.items()}
-        back = {pair: _route(paths.get(key.reversed())) for pair, key in job.connections.items()}
+        ways = {pair: whole(paths.get(key)) for pair, key in job.connections.items()}
+        back = {pair: whole(paths.get(key.reversed())) for pair, key in job.connections.items()}
         itemsize = metrics.DTYPES[job.dtype].itemsize
         moved = collective.Job.of(job.schedule, size_bytes // itemsize, itemsize)
         flows = collective.plan(moved, ways, back, links, Conditions.tcp(plan.settings.mtu, alpha_s))
         (timeline,) = simulate([flows], [job.schedule.num_ranks], links)
         return timeline.completion_s
-
-
-def _route(path: Path | None) -> collective.Route:
-    return tuple((port, 1.0) for port in path.hops) if path else ()
 
 
 def _of_pairs(paths: Paths, demands: Sequence[Demand]) -> Paths:

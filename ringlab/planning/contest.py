@@ -19,7 +19,7 @@ from functools import lru_cache
 import numpy as np
 
 from collectives import algorithms
-from collectives.job import demands
+from collectives.job import connections, demands
 from collectives.schedule import Schedule, ScheduleError
 from ringlab.errors import UsageError
 from ringlab.experiments.placement import KINDS
@@ -134,11 +134,8 @@ class Run:
         """RoutingError where a flow has no way."""
         count = max(1, nbytes // ITEMSIZE)
         wanted = demands(schedule, placement, count, ITEMSIZE)
-        flows = [flow for flow in schedule.flows() if placement[flow.src] != placement[flow.dst]]
         routed = route(fabric, policy, wanted).there
-        ways = {
-            (flow.src, flow.dst, flow.channel): routed[demand.key] for flow, demand in zip(flows, wanted, strict=True)
-        }
+        ways = {pair: routed[key] for pair, key in connections(schedule, placement).items()}
         return cls(schedule, Job.of(schedule, count, ITEMSIZE), ways, Links.of(fabric), turnaround_s)
 
     def replayed_s(self) -> float:

@@ -25,7 +25,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from ringlab.errors import UsageError
 from ringlab.experiments import fabrics
-from ringlab.experiments.spec_file import Form, Model, by_shape, check_form, one_of
+from ringlab.experiments.spec_file import Form, Model, SpecError, by_shape, meant, one_of
 from ringlab.sweeps.changes import ChangeError, keys_of, with_change
 from ringlab.sweeps.scenario import DRAW, NEEDS, SIMULATED, Scenario, canonical
 from ringlab.text_files import read_text
@@ -64,12 +64,8 @@ SWEEP = Form(
 )
 
 
-class SweepError(UsageError):
-    """What is wrong with a sweep file: each of ``errors`` is ``FILE:LINE: field: what; what to do``."""
-
-    def __init__(self, errors: Sequence[str]) -> None:
-        self.errors = tuple(errors)
-        super().__init__("\n".join(self.errors))
+class SweepError(SpecError):
+    """What is wrong with a sweep file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +137,7 @@ def read(path: Path) -> tuple[Sweep, str]:
 
 def loads(text: str, where: str = "sweep", folder: Path = Path()) -> Sweep:
     """The sweep in ``text``; files that it names are sought from ``folder``. Raises SweepError."""
-    try:
-        document = read_document(text, where)
-        problems = Problems(document)
-        written = check_form(document, problems, SWEEP)
-        problems.raise_any()
-        assert written is not None
-        return _meaning(written, document, folder, problems)
-    except DocumentError as error:
-        raise SweepError(error.errors) from None
+    return meant(text, where, folder, SWEEP, _meaning, SweepError)
 
 
 def _meaning(written: SweepFile, document: Document, folder: Path, problems: Problems) -> Sweep:

@@ -6,13 +6,12 @@ a third panel shows every step of every turn by when it began, and the moments a
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ringlab.experiments.figures import rate_text
-from ringlab.experiments.plot import COLOURS, MARKERS, VERDICT_COLOURS, style
+from ringlab.experiments.plot import COLOURS, MARKERS, VERDICT_COLOURS, png_of, svg_of
 from ringlab.training.result import StepResult, Training, TrainResult
 from ringlab.training.rows import Row, rows
 
@@ -26,20 +25,11 @@ _MOMENT = re.compile(r"(link|switch|host|rank|controller)\b.* \([\d.]+ s after i
 
 
 def svg(result: TrainResult) -> str:
-    buffer = io.BytesIO()
-    _save(result, buffer, format="svg", metadata={"Date": None, "Title": f"{result.name}: training"})
-    return buffer.getvalue().decode()
+    return svg_of(lambda: figure(result), f"{result.name}: training")
 
 
 def png(result: TrainResult) -> bytes:
-    buffer = io.BytesIO()
-    _save(result, buffer, format="png", dpi=160)
-    return buffer.getvalue()
-
-
-def _save(result: TrainResult, buffer: io.BytesIO, **options: Any) -> None:
-    with style():
-        figure(result).savefig(buffer, facecolor="white", **options)
+    return png_of(lambda: figure(result), dpi=160)
 
 
 def figure(result: TrainResult) -> Figure:

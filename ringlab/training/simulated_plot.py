@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ringlab.experiments.plot import COLOURS, style
+from ringlab.experiments.plot import COLOURS, png_of, svg_of
 from ringlab.training.simulated_run import Outcome, parts_of
 
 if TYPE_CHECKING:
@@ -16,20 +15,11 @@ BUBBLE_COLOUR = "#BBBBBB"
 
 
 def svg(outcome: Outcome) -> str:
-    buffer = io.BytesIO()
-    _save(outcome, buffer, format="svg", metadata={"Date": None, "Title": f"{outcome.spec.name}: a step's time"})
-    return buffer.getvalue().decode()
+    return svg_of(lambda: figure(outcome), f"{outcome.spec.name}: a step's time")
 
 
 def png(outcome: Outcome) -> bytes:
-    buffer = io.BytesIO()
-    _save(outcome, buffer, format="png", dpi=160)
-    return buffer.getvalue()
-
-
-def _save(outcome: Outcome, buffer: io.BytesIO, **options: Any) -> None:
-    with style():
-        figure(outcome).savefig(buffer, facecolor="white", **options)
+    return png_of(lambda: figure(outcome), dpi=160)
 
 
 def figure(outcome: Outcome) -> Figure:

@@ -10,8 +10,7 @@ from typing import Any
 from controller import routing
 from ringlab.experiments import fabrics
 from ringlab.experiments.arms import Arm, read_arms
-from ringlab.experiments.spec import SpecError
-from ringlab.experiments.spec_file import check_form
+from ringlab.experiments.spec_file import meant
 from ringlab.text_files import read_text
 from ringlab.training.places import Place, read_places
 from ringlab.training.simulated_file import MAX_DEVICES, SIMULATED_TRAINING, ModelFile, SimulatedTrainFile
@@ -19,8 +18,7 @@ from simulation.training.device import DEVICES, Device
 from simulation.training.model import ModelError, Transformer, preset
 from simulation.training.parallel import Parallel
 from topologies.fabric import Fabric
-from topologies.yaml_lines import Document, DocumentError, Problems
-from topologies.yaml_lines import read as read_document
+from topologies.yaml_lines import Document, Problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +46,7 @@ def read(path: Path) -> tuple[SimulatedSpec, str]:
 
 def loads(text: str, where: str = "spec", folder: Path = Path()) -> SimulatedSpec:
     """The spec in ``text``; files that it names are sought from ``folder``. Raises SpecError."""
-    try:
-        document = read_document(text, where)
-        problems = Problems(document)
-        written = check_form(document, problems, SIMULATED_TRAINING)
-        problems.raise_any()
-        assert written is not None
-        return _meaning(written, document, folder, problems)
-    except DocumentError as error:
-        raise SpecError(error.errors) from None
+    return meant(text, where, folder, SIMULATED_TRAINING, _meaning)
 
 
 def _meaning(written: SimulatedTrainFile, document: Document, folder: Path, problems: Problems) -> SimulatedSpec:

@@ -20,15 +20,14 @@ from ringlab.errors import UsageError
 from ringlab.experiments import fabrics
 from ringlab.experiments.arms import Arm, read_arms
 from ringlab.experiments.faults_spec import Scene, read_faults
-from ringlab.experiments.spec import SpecError, Transport, check_algorithm, check_scale
-from ringlab.experiments.spec_file import check_form
+from ringlab.experiments.spec import Transport, check_algorithm, check_scale
+from ringlab.experiments.spec_file import meant
 from ringlab.text_files import read_text
 from ringlab.training.places import Place, read_places
 from ringlab.training.spec_file import MAX_RANKS, TRAINING, TrainFile
 from topologies.fabric import Fabric
 from topologies.traffic import Demand
-from topologies.yaml_lines import Document, DocumentError, Problems
-from topologies.yaml_lines import read as read_document
+from topologies.yaml_lines import Document, Problems
 
 FLOAT_BYTES = 4
 """Parameters and gradients are float32."""
@@ -89,15 +88,7 @@ def read(path: Path) -> tuple[TrainSpec, str]:
 
 def loads(text: str, where: str = "spec", folder: Path = Path()) -> TrainSpec:
     """The spec in ``text``; files that it names are sought from ``folder``. Raises SpecError."""
-    try:
-        document = read_document(text, where)
-        problems = Problems(document)
-        written = check_form(document, problems, TRAINING)
-        problems.raise_any()
-        assert written is not None
-        return _meaning(written, document, folder, problems)
-    except DocumentError as error:
-        raise SpecError(error.errors) from None
+    return meant(text, where, folder, TRAINING, _meaning)
 
 
 def with_changes(spec: TrainSpec, *, scale: float | None, repeats: int | None, steps: int | None) -> TrainSpec:
