@@ -27,6 +27,7 @@ COMMANDS = {
     "replay": "Replay another simulator's traffic on a fabric, in numbers.",
     "plan": "Tell when communication dominates, and what fabric a budget is best spent on.",
     "ab": "Compare two policies without writing a spec.",
+    "report": "Make one HTML file of runs, to hand in or to read; CSV and figures too.",
     "collisions": "Draw the ways of flows with thousands of seeds: how full, how slow, and where.",
     "explain": "Tell why each path was chosen, and what no policy can beat.",
     "trace": "Follow a packet through the switches' tables and groups.",

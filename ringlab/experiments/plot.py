@@ -46,6 +46,7 @@ _STYLE: dict[Any, Any] = {
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
     "legend.fontsize": 8,
+    "pdf.fonttype": 42,
     "svg.hashsalt": "ringlab",  # equal results give equal files
 }
 
@@ -81,6 +82,15 @@ def svg_of(draw: Callable[[], Figure], title: str) -> str:
 
 def png_of(draw: Callable[[], Figure], dpi: int) -> bytes:
     return _file(draw, format="png", dpi=dpi)
+
+
+def file_of(draw: Callable[[], Figure], kind: str, title: str) -> bytes:
+    """``kind`` is svg, png or pdf; PDF with fonts that can be edited (type 42), as journals ask for."""
+    if kind == "svg":
+        return svg_of(draw, title).encode()
+    if kind == "png":
+        return png_of(draw, dpi=300)
+    return _file(draw, format="pdf", metadata={"CreationDate": None, "Title": title})
 
 
 def _file(draw: Callable[[], Figure], **options: Any) -> bytes:

@@ -32,8 +32,8 @@ _GPU_ROW = "GPU baseline"
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    """What one line of the table shows, whoever it is about: an arm, the median of a group, or the baseline."""
+class Row:
+    """What one line of a table shows, here or in a report: of an arm, the median of a group, or the baseline."""
 
     label: str
     time_us: float | None = None
@@ -54,7 +54,7 @@ class _Column:
     head: str
     unit: str
     leaves: int
-    cell: Callable[[_Row], Text]
+    cell: Callable[[Row], Text]
 
 
 def console() -> Console:
@@ -130,7 +130,7 @@ def _table(result: Result, columns: Sequence[_Column], overflow: OverflowMethod)
             head, justify="left" if not column.head else "right", no_wrap=True, overflow=overflow, vertical="bottom"
         )
     for size in result.sizes():
-        for place, row in enumerate(_rows_at(result, size)):
+        for place, row in enumerate(rows_at(result, size)):
             first = size_text(size) if place == 0 else ""
             label = Text(row.label, no_wrap=True, overflow=overflow)
             table.add_row(first, label, *(column.cell(row) for column in columns), style=row.style)
@@ -138,7 +138,7 @@ def _table(result: Result, columns: Sequence[_Column], overflow: OverflowMethod)
     return table
 
 
-def _rows_at(result: Result, size_bytes: int) -> Iterator[_Row]:
+def rows_at(result: Result, size_bytes: int) -> Iterator[Row]:
     """The arms of each group, its median where it has several arms, then the baseline."""
     ran = [(arm, found) for arm in result.arms for found in arm.results if found.size_bytes == size_bytes]
     best = max((found.busbw_GBps for _, found in ran), default=0.0)
@@ -151,8 +151,8 @@ def _rows_at(result: Result, size_bytes: int) -> Iterator[_Row]:
         yield from (_baseline_row(point) for point in result.baseline.points if point.size_bytes == size_bytes)
 
 
-def _arm_row(arm: Arm, found: SizeResult, best: float) -> _Row:
-    return _Row(
+def _arm_row(arm: Arm, found: SizeResult, best: float) -> Row:
+    return Row(
         label=arm.name,
         time_us=found.time_us,
         algbw_GBps=found.algbw_GBps,
@@ -165,11 +165,11 @@ def _arm_row(arm: Arm, found: SizeResult, best: float) -> _Row:
     )
 
 
-def _group_row(group: str, members: Sequence[SizeResult]) -> _Row:
+def _group_row(group: str, members: Sequence[SizeResult]) -> Row:
     """The group's median time, and the figures that follow from it."""
     time_us, one = group_median([found.samples_us for found in members]), members[0]
     faster = one.time_us / time_us
-    return _Row(
+    return Row(
         label=f"{group} median",
         time_us=time_us,
         algbw_GBps=one.algbw_GBps * faster,
@@ -180,8 +180,8 @@ def _group_row(group: str, members: Sequence[SizeResult]) -> _Row:
     )
 
 
-def _baseline_row(point: BaselinePoint) -> _Row:
-    return _Row(
+def _baseline_row(point: BaselinePoint) -> Row:
+    return Row(
         label=_GPU_ROW,
         nominal_busbw_GBps=point.busbw_GBps,
         line_share=point.line_share,
@@ -190,17 +190,17 @@ def _baseline_row(point: BaselinePoint) -> _Row:
     )
 
 
-def _share_cell(row: _Row) -> Text:
+def _share_cell(row: Row) -> Text:
     return Text(row.mark + share_text(row.line_share), _share_style(row))
 
 
-def _share_style(row: _Row) -> str:
+def _share_style(row: Row) -> str:
     if row.line_share is None or row.style == "cyan":
         return ""
     return "green" if row.line_share >= 0.9 else "yellow" if row.line_share >= 0.5 else "red"
 
 
-def _bar_cell(row: _Row) -> Text:
+def _bar_cell(row: Row) -> Text:
     """The share as a bar, a full one at line rate; an arrow where it passes it."""
     if row.line_share is None:
         return Text()
@@ -209,14 +209,14 @@ def _bar_cell(row: _Row) -> Text:
     return Text((bar + "▶" if row.line_share > 1.005 else bar).ljust(BAR_CELLS + 1), _share_style(row))
 
 
-def _ratio_cell(row: _Row) -> Text:
+def _ratio_cell(row: Row) -> Text:
     """Measured time over predicted time."""
     if row.time_us is None or not row.predicted_us:
         return Text("")
     return Text(f"{row.time_us / row.predicted_us:.2f}x")
 
 
-def _wrong_cell(row: _Row) -> Text:
+def _wrong_cell(row: Row) -> Text:
     return Text("" if row.wrong is None else str(row.wrong), "bold red" if row.wrong else "")
 
 

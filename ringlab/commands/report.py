@@ -1,0 +1,107 @@
+"""``ringlab report RUN ...``: runs to hand in, as one HTML file, as CSV, as figures for a paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ringlab.errors import UsageError
+from ringlab.examples_first import Command
+from ringlab.talk import say
+from ringlab.text_files import write_text
+
+if TYPE_CHECKING:
+    from ringlab.experiments.result import Result
+    from ringlab.report.page import Reported
+
+FORMATS = ("svg", "png", "pdf")
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "ringlab report runs/20260314T150926Z-leaf-spine-3f7a",
+        "ringlab report runs/*leaf-spine* --out report.html --title 'Homework 3'",
+        "ringlab report result.json --csv rows.csv --figures figures --format pdf",
+        "ringlab report result.json --baseline h100-2x8-efa3200-allreduce-p5",
+    ],
+)
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default=Path("report.html"), show_default=True,
+              help="The HTML file.")  # fmt: skip
+@click.option("--title", help="The page's heading; default: the run's name.")
+@click.option("--baseline", help="A published baseline beside every run, instead of its own.")
+@click.option("--csv", "csv_target", metavar="FILE|-", help="A row a run, arm and size, too; - is standard output.")
+@click.option("--figures", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
+              help="Each figure as a file of its own, too.")  # fmt: skip
+@click.option("--format", "formats", type=click.Choice(FORMATS), multiple=True, default=["svg"], show_default=True,
+              help="Of --figures; give it several times.")  # fmt: skip
+def command(
+    runs: tuple[Path, ...],
+    out: Path,
+    title: str | None,
+    baseline: str | None,
+    csv_target: str | None,
+    figures: Path | None,
+    formats: tuple[str, ...],
+) -> None:
+    """Report RUNS (folders in runs/, or files of --json): one self-contained HTML file of at most 2 MB.
+
+    It holds the fabric with what its links carried, tables, busbw and latency by size, what happened when, prediction
+    and GPU baseline beside the measurement, the certificate, and the command to repeat the run.
+    """
+    from ringlab.report import page, rows  # noqa: PLC0415 - matplotlib and Jinja2 are slow to import
+
+    found = [_read(run, baseline) for run in runs]
+    results = [one.result for one in found]
+    write_text(out, page.html(found, title or " and ".join(dict.fromkeys(result.name for result in results))))
+    say(f"the report is {out}")
+    if csv_target == "-":
+        click.echo(rows.csv_text(results), nl=False)
+    elif csv_target:
+        write_text(csv_target, rows.csv_text(results))
+        say(f"its rows are {csv_target}")
+    if figures:
+        for result in results:
+            for file in _save_figures(result, figures, formats, several=len(results) > 1):
+                click.echo(file)
+
+
+def _read(run: Path, baseline: str | None) -> Reported:
+    """A run's folder, or a file of ``--json``. UsageError if it is neither."""
+    from dataclasses import replace  # noqa: PLC0415 - beside its one use
+
+    from ringlab.experiments import baselines, session, store  # noqa: PLC0415 - slow to import
+    from ringlab.experiments.compare import beside  # noqa: PLC0415 - likewise
+    from ringlab.report.page import Reported  # noqa: PLC0415 - likewise
+
+    result = store.load(run)
+    if baseline:
+        result = replace(result, baseline=beside(baselines.choose(baseline), result.sizes()))
+    if not run.is_dir():
+        return Reported(result)
+    spec, other = run / store.SPEC, run / session.SIMULATED
+    return Reported(
+        result,
+        spec.read_text(encoding="utf-8") if spec.is_file() else None,
+        store.load(other) if other.is_file() else None,
+    )
+
+
+def _save_figures(result: Result, folder: Path, formats: tuple[str, ...], *, several: bool) -> list[Path]:
+    from ringlab.experiments import plot  # noqa: PLC0415 - slow to import
+    from ringlab.report import figures  # noqa: PLC0415 - likewise
+
+    files = []
+    for one in figures.of(result):
+        for kind in formats:
+            file = folder / f"{f'{result.id}-' if several else ''}{one.name}.{kind}"
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(plot.file_of(one.draw, kind, one.alt))
+            except OSError as error:
+                raise UsageError(f"{file}: can't be written: {error.strerror}; name another folder") from None
+            files.append(file)
+    return files
