@@ -3,7 +3,8 @@
 A generator's parameters, their kinds, defaults and help are read from its signature, so that a new generator is one
 line in ``GENERATORS``. The suffix says the kind: ``host_rate_bps`` is written ``host_rate=100G``, ``host_latency_s``
 is written ``host_latency=1us``, all else is a count. ``rate`` stands for ``host_rate`` and ``fabric_rate`` where these
-are not given by themselves, ``latency`` likewise; a thin, slow uplink stays what it is.
+are not given by themselves, ``latency`` likewise; a thin, slow uplink stays what it is. ``system:dgx-h100-2`` names no
+generator but a real system (``systems.py``).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import get_type_hints
 
+from topologies import systems
 from topologies.counts import ParameterError
 from topologies.dragonfly import dragonfly
 from topologies.dual_plane import dual_plane
@@ -100,6 +102,8 @@ def generate(generator: str, settings: Mapping[str, object]) -> Fabric:
 
 def from_short_form(text: str) -> Fabric:
     """``"ring:switches=8,hosts=1"`` -> the fabric. FabricError says what is wrong with the text."""
+    if text.partition(":")[0].strip() == systems.WORD:
+        return systems.from_short_form(text)
     generator, _, rest = text.partition(":")
     settings: dict[str, object] = {}
     _find(generator.strip())
@@ -120,7 +124,9 @@ def _find(generator: str) -> Callable[..., Fabric]:
     try:
         return GENERATORS[generator]
     except KeyError:
-        raise FabricError(f"no generator {generator!r}; {did_you_mean(generator, GENERATORS)}") from None
+        raise FabricError(
+            f"no generator {generator!r}; {did_you_mean(generator, (*GENERATORS, systems.WORD))}"
+        ) from None
 
 
 def _parameter(keyword: str, parameter: inspect.Parameter, explanation: str) -> Parameter:
