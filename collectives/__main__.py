@@ -26,6 +26,7 @@ from collectives.perf.options import Options, UsageError, parse
 from collectives.perf.percentiles import stragglers
 from collectives.perf.record import record
 from collectives.perf.rows import Device, Row, total_wrong
+from collectives.perf.step_board import StepBoard
 from collectives.perf.step_reports import StepReports
 from collectives.schedule import Schedule
 from collectives.transport.errors import TransportError
@@ -91,7 +92,7 @@ def _with_store(options: Options, words: Sequence[str]) -> list[str]:
         return [*words, "--store-port", str(found.getsockname()[1])]
 
 
-def _ranks(options: Options, rank: int, reports: StepReports | None) -> Ranks:
+def _ranks(options: Options, rank: int, reports: StepReports | StepBoard | None) -> Ranks:
     """Our communicator, or a library in its place."""
     if options.library is RINGLAB:
         return _communicator(options, rank, reports)
@@ -123,7 +124,7 @@ def _program(options: Options) -> Schedule | None:
     return found
 
 
-def _communicator(options: Options, rank: int, reports: StepReports | None = None) -> Communicator:
+def _communicator(options: Options, rank: int, reports: StepReports | StepBoard | None = None) -> Communicator:
     try:
         for operation, name in options.algorithms().items():
             if name != AUTO:
@@ -186,9 +187,7 @@ def _run(options: Options, rank: int, words: Sequence[str], least_busbw: float |
         if json_file:
             printer.comment([f"# Writing JSON output to {json_file}"])
         found: list[Row] = []
-        reports = None
-        if options.report_fd is not None:
-            reports = StepReports(rank, options.report_steps, options.report_fd)
+        reports = _reports(options, rank)
         with _ranks(options, rank, reports) as communicator:
             library = version(options.library)
             if options.library is not RINGLAB:
@@ -216,6 +215,19 @@ def _run(options: Options, rank: int, words: Sequence[str], least_busbw: float |
     printer.record(text)
     slow = least_busbw is not None and not table.enough(found, least_busbw)
     return WRONG if total_wrong(found) or slow else OK
+
+
+def _reports(options: Options, rank: int) -> StepReports | StepBoard | None:
+    """Who is told of steps as they begin, if anybody wants to know."""
+    told = None
+    if options.report_fd is not None:
+        told = StepReports(rank, options.report_steps, options.report_fd)
+    if options.step_board is None:
+        return told
+    try:
+        return StepBoard(rank, options.step_board, told)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--step-board {options.step_board}: {error}; name a file of 8 bytes a rank") from None
 
 
 def _least_busbw() -> float | None:

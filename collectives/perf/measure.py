@@ -24,6 +24,7 @@ from collectives.peers import Ranks
 from collectives.perf.checkdata import Expected, contributions, fill
 from collectives.perf.options import Options
 from collectives.perf.rows import Device, Half, Row
+from collectives.perf.step_board import StepBoard
 from collectives.perf.step_reports import StepReports
 
 _TEXT_BYTES = 128
@@ -43,7 +44,7 @@ def devices(communicator: Ranks, text: str) -> list[Device]:
     return [Device(rank, int(row[0]), _unpadded(row[host]), _unpadded(row[device])) for rank, row in enumerate(table)]
 
 
-def rows(communicator: Ranks, options: Options, reports: StepReports | None = None) -> Iterator[Row]:
+def rows(communicator: Ranks, options: Options, reports: StepReports | StepBoard | None = None) -> Iterator[Row]:
     """A Row for each type, operation, root and size, as it is done; the same on every rank."""
     for dtype_name in options.dtypes:
         bench = _Bench(communicator, options, DTYPES[dtype_name].numpy, reports)
@@ -76,7 +77,7 @@ class _Bench:
     """The buffers of one type, and what is done with them."""
 
     def __init__(
-        self, communicator: Ranks, options: Options, dtype: np.dtype[Any], reports: StepReports | None
+        self, communicator: Ranks, options: Options, dtype: np.dtype[Any], reports: StepReports | StepBoard | None
     ) -> None:
         self._communicator = communicator
         self._ranks = communicator.num_ranks

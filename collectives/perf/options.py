@@ -76,6 +76,7 @@ class Options:
     check_timed: bool = False
     report_steps: tuple[tuple[int, int], ...] = ()
     report_fd: int | None = None
+    step_board: str | None = None
     kind: Kind = KINDS["all_reduce"]
     agg_iters: int = 1
     run_cycles: int = 1
@@ -192,6 +193,7 @@ def parse(words: Sequence[str]) -> Options:
         check_timed=given.check_timed,
         report_steps=_step_pairs(given.report_steps),
         report_fd=given.report_fd,
+        step_board=given.step_board,
         kind=kind,
         agg_iters=given.agg_iters,
         run_cycles=given.run_cycles,
@@ -275,6 +277,7 @@ def _parser() -> argparse.ArgumentParser:
         help="tell when these steps (from 0) of timed operations (from 1) begin",
     )
     how.add_argument("--report-fd", type=int, metavar="FD", help="where to: an open pipe, a line 'RANK OP STEP' each")
+    how.add_argument("--step-board", metavar="FILE", help="a file of 8 bytes a rank, to show there how far it is")
     how.add_argument("--format", default="nccl", choices=FORMATS, help="of what is printed (%(default)s)")
     how.add_argument("--stragglers", action="store_true", help="also say which ranks the others waited for")
     how.add_argument("--explain", action="store_true", help="also say what each algorithm would cost")
@@ -360,7 +363,7 @@ def _library(given: argparse.Namespace) -> Library:
         return library
     if library.by_mpirun and given.rank is not None:
         raise UsageError(f"--rank {given.rank}: mpirun numbers the ranks of {library.name}: leave it out")
-    for flag in ("algorithm", "explain", "report_steps", "schedule"):
+    for flag in ("algorithm", "explain", "report_steps", "schedule", "step_board"):
         if getattr(given, flag):
             raise UsageError(f"--{flag.replace('_', '-')}: only of our own library, as {library.name} has its own ways")
     if given.channels != 1:

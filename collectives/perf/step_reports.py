@@ -25,7 +25,7 @@ class StepReports:
     @property
     def watch(self) -> StepWatch:
         """What the communicator is to watch."""
-        return StepWatch(frozenset(step for _, step in self._wanted), self._begun)
+        return StepWatch(frozenset(step for _, step in self._wanted), self.begun)
 
     def operation_begins(self) -> None:
         self._last += 1
@@ -34,7 +34,7 @@ class StepReports:
     def operation_ends(self) -> None:
         self._running = 0
 
-    def _begun(self, step: int) -> None:
+    def begun(self, step: int) -> None:
         if (self._running, step) in self._wanted:
             self._wanted.remove((self._running, step))
             os.write(self._fd, f"{self._rank} {self._running} {step}\n".encode())  # short: whole or not at all
