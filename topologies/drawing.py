@@ -4,6 +4,9 @@ A link is two lines, one a direction, each on the right-hand side of the way it 
 Given the directions' share of load, a line's colour and width both tell it (never colour alone; the colours are
 cividis, which reads the same to colour-blind eyes), and hovering shows the figures. The drawing follows the
 reader's light or dark scheme by itself.
+
+A *live* drawing is one that a program goes on to change: every link is a group that names it (``data-link``), wide
+enough to be hit, with a group for each direction (``data-port``) and a text for its figure; nodes have ``data-node``.
 """
 
 from __future__ import annotations
@@ -41,12 +44,15 @@ STYLE = """\
 """ + "".join(f".fabric .load{step} {{ stroke: var(--load{step}); fill: var(--load{step}); }}\n" for step in range(5))
 
 
-def draw(fabric: Fabric, shares: Mapping[Port, float] | None = None, title: str | None = None) -> str:
+def draw(
+    fabric: Fabric, shares: Mapping[Port, float] | None = None, title: str | None = None, *, live: bool = False
+) -> str:
     """The fabric as one SVG element.
 
     ``shares``: of each directed link's rate, how much is in use (0 to 1; more is drawn as 1, a direction that is
     not named as 0); None draws the fabric alone. ``title``: its name, unless given.
     """
+    shares = {} if live and shares is None else shares
     layout = place(fabric)
     heading = title or fabric.name
     width, height = max(layout.width, 460.0), layout.height + HEAD + FOOT
@@ -57,8 +63,8 @@ def draw(fabric: Fabric, shares: Mapping[Port, float] | None = None, title: str 
         f"<style>\n{STYLE}</style>",
         f'<text class="title" x="20" y="30">{escape(heading)}</text>',
         f'<g transform="translate({(width - layout.width) / 2:.1f} {HEAD:.0f})">',
-        *_links(fabric, layout, shares),
-        *_nodes(fabric, layout),
+        *_links(fabric, layout, shares, live=live),
+        *_nodes(fabric, layout, live=live),
         "</g>",
         *_legend(fabric, shares is not None, height - FOOT + 22),
         "</svg>",
@@ -66,7 +72,7 @@ def draw(fabric: Fabric, shares: Mapping[Port, float] | None = None, title: str 
     return "\n".join(body) + "\n"
 
 
-def _links(fabric: Fabric, layout: Layout, shares: Mapping[Port, float] | None) -> Iterator[str]:
+def _links(fabric: Fabric, layout: Layout, shares: Mapping[Port, float] | None, *, live: bool) -> Iterator[str]:
     copies: dict[frozenset[str], list[Link]] = {}
     for link in fabric.links:
         copies.setdefault(frozenset((link.a.node, link.b.node)), []).append(link)
@@ -74,13 +80,37 @@ def _links(fabric: Fabric, layout: Layout, shares: Mapping[Port, float] | None) 
         start, parallel = ordered(pair)[0], copies[pair]
         for index, link in enumerate(parallel):
             lane = (2 * index + 1 - len(parallel)) * 2 * GAP  # parallel links lie side by side
+            ways = {}
             for port in (link.a, link.b):
                 sign = 1 if port.node == start else -1  # right of one direction is left of the other
                 ends = layout.centres[port.node], layout.centres[link.other(port).node]
-                yield _direction(fabric, port, curve(*ends, side=GAP + sign * lane, bow=sign * bow), shares)
+                ways[port] = curve(*ends, side=GAP + sign * lane, bow=sign * bow)
+            directions = [_direction(fabric, port, way, shares, live=live) for port, way in ways.items()]
+            yield from _live(link, ways, directions) if live else directions
 
 
-def _direction(fabric: Fabric, port: Port, way: Curve, shares: Mapping[Port, float] | None) -> str:
+def _live(link: Link, ways: Mapping[Port, Curve], directions: list[str]) -> Iterator[str]:
+    """The link as one group: what the pointer hits, its directions, and a text beside each, near where it begins."""
+    way = ways[link.a]
+    (x1, y1), (x, y), (x2, y2) = way.start, way.control, way.end
+    yield f'<g class="cable" data-link="{escape(link.name)}">'
+    yield (
+        f'<path class="hit" d="M{x1:.1f} {y1:.1f}Q{x:.1f} {y:.1f} {x2:.1f} {y2:.1f}" fill="none"'
+        ' stroke="transparent" stroke-width="16"/>'
+    )
+    yield from directions
+    for port, way in ways.items():
+        (x, y), (ux, uy) = way.at(0.3), way.heading(0.3)
+        yield (
+            f'<text class="figure" data-figure="{port}" x="{x - uy * 15:.1f}" y="{y + ux * 15:.1f}"'
+            ' text-anchor="middle" dominant-baseline="central"></text>'
+        )
+    yield "</g>"
+
+
+def _direction(
+    fabric: Fabric, port: Port, way: Curve, shares: Mapping[Port, float] | None, *, live: bool = False
+) -> str:
     share = None if shares is None else shares.get(port, 0.0)
     kind = "plain" if share is None else f"load{_step(share)}"
     thick = 1.5 if share is None else 1.5 + 4 * min(share, 1.0)
@@ -90,7 +120,8 @@ def _direction(fabric: Fabric, port: Port, way: Curve, shares: Mapping[Port, flo
         if way.is_bent
         else f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke-width="{thick:.1f}"/>'
     )
-    return f'<g class="{kind}"><title>{escape(_tip(fabric, port, share))}</title>{line}{_arrow(way, thick)}</g>'
+    named = f' data-port="{port}"' if live else ""
+    return f'<g class="{kind}"{named}><title>{escape(_tip(fabric, port, share))}</title>{line}{_arrow(way, thick)}</g>'
 
 
 def _tip(fabric: Fabric, port: Port, share: float | None) -> str:
@@ -114,14 +145,15 @@ def _step(share: float) -> int:
     return next((step for step, (most, _) in enumerate(SHARES) if share <= most), len(SHARES) - 1)
 
 
-def _nodes(fabric: Fabric, layout: Layout) -> Iterator[str]:
+def _nodes(fabric: Fabric, layout: Layout, *, live: bool) -> Iterator[str]:
     for node in fabric.nodes:
         x, y = layout.centres[node]
         kind = "switch" if fabric.is_switch(node) else "host"
         half = half_width(node)
         corner = 3 if kind == "switch" else 15
+        named = f' data-node="{node}"' if live else ""
         yield (
-            f'<g><rect class="{kind}" x="{x - half:.1f}" y="{y - HALF_HEIGHT:.1f}" width="{2 * half:.1f}"'
+            f'<g{named}><rect class="{kind}" x="{x - half:.1f}" y="{y - HALF_HEIGHT:.1f}" width="{2 * half:.1f}"'
             f' height="{2 * HALF_HEIGHT:.0f}"'
             f' rx="{corner}"/><text class="name" x="{x:.1f}" y="{y:.1f}">{escape(node)}</text></g>'
         )
