@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from collectives.metrics import busbw_factor
 
@@ -27,15 +27,19 @@ class BaselineError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One row of a sweep: the time of one operation, out of place."""
+    """One row of a sweep: the time of one operation, out of place; in place too where that was measured."""
 
     size_bytes: int
     time_us: float
+    in_place_us: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a baseline says at a size: all figures None, and why, where it says nothing."""
+    """What a baseline says at a size: all figures None, and why, where it says nothing.
+
+    ``in_place_us`` and its busbw are there at sizes that were measured in place, not between them.
+    """
 
     size_bytes: int
     time_us: float | None = None
@@ -44,6 +48,8 @@ class Reading:
     line_share: float | None = None
     interpolated: bool = False
     why: str = ""
+    in_place_us: float | None = None
+    in_place_busbw_GBps: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,8 @@ class Baseline:
     def __post_init__(self) -> None:
         if not self.points:
             raise BaselineError(f"baseline {self.name}: no sizes; it needs at least one")
-        if not all(point.size_bytes > 0 and 0 < point.time_us < math.inf for point in self.points):
+        times = [time for point in self.points for time in (point.time_us, point.in_place_us) if time is not None]
+        if not all(0 < number < math.inf for number in (*times, *(point.size_bytes for point in self.points))):
             raise BaselineError(f"baseline {self.name}: a size or a time is not above 0, or not finite")
         sizes = [point.size_bytes for point in self.points]
         if sizes != sorted(set(sizes)):
@@ -79,7 +86,7 @@ class Baseline:
 
     def readings(self) -> tuple[Reading, ...]:
         """Every size of the sweep."""
-        return tuple(self._reading(point.size_bytes, point.time_us) for point in self.points)
+        return tuple(self._measured(point) for point in self.points)
 
     def best(self) -> Reading:
         """The size with the highest busbw."""
@@ -93,7 +100,7 @@ class Baseline:
         sizes = [point.size_bytes for point in self.points]
         place = bisect_left(sizes, size_bytes)
         if place < len(sizes) and sizes[place] == size_bytes:
-            return self._reading(size_bytes, self.points[place].time_us)
+            return self._measured(self.points[place])
         if place in {0, len(sizes)}:
             why = f"{self.name} was measured from {sizes[0]} to {sizes[-1]} bytes"
             return Reading(size_bytes, why=why)
@@ -123,6 +130,13 @@ class Baseline:
             return None
         wire = 1.0 if self.nodes == 1 else busbw_factor("all_reduce", self.nodes)
         return line_rate_GBps * busbw_factor("all_reduce", self.nranks) / wire
+
+    def _measured(self, point: Point) -> Reading:
+        found = self._reading(point.size_bytes, point.time_us)
+        if point.in_place_us is None:
+            return found
+        beside = self._reading(point.size_bytes, point.in_place_us)
+        return replace(found, in_place_us=beside.time_us, in_place_busbw_GBps=beside.busbw_GBps)
 
     def _reading(self, size_bytes: int, time_us: float, *, interpolated: bool = False) -> Reading:
         algbw = size_bytes / time_us / 1e3

@@ -1,8 +1,8 @@
 """Published sweeps: ``names()`` and ``load(name)``.
 
-Three tables, joined by the sweep's name: ``systems.csv`` (hardware, network, library, source), ``sweeps.csv`` (size and
-time) and ``line_rates.csv`` (what one node's NICs or one GPU's links carry one way, with the words of ``systems.csv``
-that state it). A sweep without a line rate is served without a share: none is made up.
+Three tables, joined by the sweep's name: ``systems.csv`` (hardware, network, library, source), ``sweeps.csv`` (size,
+times out of place and in place) and ``line_rates.csv`` (what one node's NICs or one GPU's links carry one way, with the
+words of ``systems.csv`` that state it). A sweep without a line rate is served without a share: none is made up.
 """
 
 from __future__ import annotations
@@ -38,12 +38,17 @@ def parse(systems: Iterable[str], sweeps: Iterable[str], line_rates: Iterable[st
     """The three tables' lines to baselines by name (pure)."""
     points: dict[str, list[Point]] = {}
     for row in csv.DictReader(sweeps):
-        points.setdefault(row["sweep"], []).append(Point(int(row["size_bytes"]), float(row["time_us_out_of_place"])))
+        points.setdefault(row["sweep"], []).append(_point(row))
     rates = {row["sweep"]: row for row in csv.DictReader(line_rates)}
     return {
         row["sweep"]: _baseline(row, rates.get(row["sweep"]), sorted(points[row["sweep"]], key=lambda p: p.size_bytes))
         for row in csv.DictReader(systems)
     }
+
+
+def _point(row: Row) -> Point:
+    in_place = row["time_us_in_place"]
+    return Point(int(row["size_bytes"]), float(row["time_us_out_of_place"]), float(in_place) if in_place else None)
 
 
 @lru_cache(maxsize=1)

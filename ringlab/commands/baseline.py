@@ -85,6 +85,7 @@ def _published(collective: str | None) -> list[Baseline]:
 
 def _chosen(name: str | None, file: Path | None, line_rate: float | None) -> Baseline:
     """The baseline that the command line names, in one of its two ways."""
+    from collectives.baseline.stated import Stated  # noqa: PLC0415 - numpy only where it is used
     from ringlab.experiments.baselines import from_file, from_name  # noqa: PLC0415 - reads the tables
 
     if (name is None) == (file is None):
@@ -95,4 +96,4 @@ def _chosen(name: str | None, file: Path | None, line_rate: float | None) -> Bas
         raise UsageError(f"--line-rate {line_rate}: must be above 0 GB/s")
     if name is not None:
         return from_name(name)
-    return from_file(str(file), line_rate)
+    return from_file(str(file), Stated(line_rate))

@@ -1,37 +1,66 @@
-"""The baseline that a user asks for: a published one by name, or a file of their own nccl-tests output."""
+"""The baseline that a user asks for: a published one, one of their own by name, or a file of a benchmark's output."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from collectives.baseline import Baseline, BaselineError, nccl_tests, published
+from collectives.baseline import Baseline, BaselineError, gloo, published
+from collectives.baseline.outputs import parse
+from collectives.baseline.stated import NOTHING_STATED, Stated
 from ringlab.errors import UsageError
+from ringlab.experiments import baseline_store
 
 STDIN = "-"
 
 
 def choose(wanted: str, line_rate_GBps: float | None = None) -> Baseline:  # noqa: N803 - GBps and Gbps differ
-    """``--baseline WANTED``: a file where there is one of that name, else a published sweep. UsageError otherwise."""
+    """``--baseline WANTED``: a file where there is one of that name, else by name. UsageError otherwise."""
     if Path(wanted).is_file():
-        return from_file(wanted, line_rate_GBps)
+        return from_file(wanted, Stated(line_rate_GBps))
     return from_name(wanted)
 
 
+def everything() -> list[Baseline]:
+    """The user's own, then the published GPU sweeps, then gloo's figures."""
+    own = [baseline_store.load(name) for name in baseline_store.names()]
+    return [*own, *map(published.load, published.names()), *map(gloo.load, gloo.names())]
+
+
 def from_name(name: str) -> Baseline:
-    """A published sweep. UsageError if there is none of that name."""
+    """The user's own or a published one. UsageError if there is none of that name."""
+    if name in baseline_store.names():
+        return baseline_store.load(name)
+    if name in gloo.names():
+        return gloo.load(name)
     try:
         return published.load(name)
     except BaselineError as error:
         raise UsageError(str(error)) from None
 
 
-def from_file(file: str, line_rate_GBps: float | None = None) -> Baseline:  # noqa: N803 - likewise
-    """nccl-tests' text or JSON in ``file`` (``-``: standard input). UsageError if it is none."""
+def from_file(file: str, stated: Stated = NOTHING_STATED) -> Baseline:
+    """A benchmark's output or a kept baseline in ``file`` (``-``: standard input). UsageError if it is none."""
     try:
-        text = sys.stdin.read() if file == STDIN else Path(file).read_text(encoding="utf-8", errors="replace")
-        return nccl_tests.parse(text, "standard input" if file == STDIN else file, line_rate_GBps)
-    except OSError as error:
-        raise UsageError(f"{file}: can't be read: {error.strerror}; name a file of nccl-tests output") from None
+        return parse(text_of(file), "standard input" if file == STDIN else file, stated)
     except BaselineError as error:
         raise UsageError(str(error)) from None
+
+
+def text_of(file: str) -> str:
+    """UsageError where it can't be read. Output of a cluster may hold any bytes: what is no UTF-8 becomes a sign."""
+    try:
+        return sys.stdin.read() if file == STDIN else Path(file).read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UsageError(f"{file}: can't be read: {error.strerror}; name a file of nccl-tests output") from None
+
+
+def wrong_name(name: str) -> str | None:
+    """What is wrong with a baseline's name; None if there is one of that name."""
+    if name in (*baseline_store.names(), *gloo.names()):
+        return None
+    try:
+        published.load(name)
+    except BaselineError as error:
+        return str(error)
+    return None

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from collectives import algorithms, metrics
-from collectives.baseline import BaselineError, published
 from collectives.choice import AUTO
 from collectives.operations import Operation
 from collectives.peers.libraries import EMULATED, LIBRARIES
@@ -26,6 +25,7 @@ from emulation.faults import Fault
 from ringlab.errors import UsageError
 from ringlab.experiments import fabrics, libraries, placement
 from ringlab.experiments.arms import OURS, Arm, CheckLibrary, read_arms, read_pairs
+from ringlab.experiments.baselines import wrong_name
 from ringlab.experiments.faults_spec import Scene, read_faults
 from ringlab.experiments.spec_file import MAX_RANKS, MAX_SIZES, RUN, SpecError, SpecFile, Sweep, meant
 from ringlab.text_files import read_text
@@ -103,7 +103,7 @@ def with_changes(
     check_scale(scale)
     if repeats is not None and repeats < 1:
         raise UsageError(f"--repeats {repeats}: at least 1")
-    if baseline is not None and not Path(baseline).is_file() and (wrong := _unknown_baseline(baseline)):
+    if baseline is not None and not Path(baseline).is_file() and (wrong := wrong_name(baseline)):
         raise UsageError(f"--baseline: {wrong}")
     if line_rate_GBps is not None and not 0 < line_rate_GBps < float("inf"):
         raise UsageError(f"--line-rate {line_rate_GBps:g}: must be above 0 GB/s")
@@ -284,7 +284,7 @@ def _baseline(wanted: Any, folder: Path, problems: Problems) -> tuple[str | None
     if wanted is None:
         return None, None
     if isinstance(wanted, str):
-        if wrong := _unknown_baseline(wanted):
+        if wrong := wrong_name(wanted):
             problems.add(("baseline",), wrong)
         return wanted, None
     if not isinstance(wanted, dict) or not isinstance(wanted.get("file"), str) or wanted.keys() - {"file", "line_rate"}:
@@ -298,12 +298,3 @@ def _baseline(wanted: Any, folder: Path, problems: Problems) -> tuple[str | None
         problems.add(("baseline", "line_rate"), f"{line_rate!r} is no line rate; write GB/s, as in 50")
         return str(path), None
     return str(path), line_rate
-
-
-def _unknown_baseline(name: str) -> str | None:
-    """What is wrong with a published baseline's name; None if there is one of that name."""
-    try:
-        published.load(name)
-    except BaselineError as error:
-        return str(error)
-    return None
