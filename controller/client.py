@@ -70,6 +70,11 @@ class ControllerClient:
         target = "/v1/jobs" if name is None else f"/v1/jobs/{quote(name, safe='')}"
         self._epoch = self._ask("DELETE", target)["epoch"]
 
+    def set_policy(self, job: str, policy: str) -> None:
+        """The job's flows move to where the policy has them, and no packet is lost; ``wait_ready`` tells when."""
+        target = f"/v1/jobs/{quote(job, safe='')}/policy"
+        self._epoch = self._ask("PUT", target, {"policy": policy})["epoch"]
+
     def drain(self, link: str) -> None:
         """Routes leave the link, and no packet is lost; ``wait_ready`` tells when."""
         self._set_drained(link, True)

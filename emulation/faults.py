@@ -224,6 +224,10 @@ class Scenario:
     def step_begins(self, operation: int, step: int, now: float) -> None:
         self._begin([fault for fault in self._waiting if fault.trigger == AtStep(step, operation)], now)
 
+    def ask(self, fault: Fault, now: float) -> None:
+        """A fault that nobody had planned: its moment is counted from now."""
+        self._begin([fault], now)
+
     def next_at(self) -> float | None:
         """When ``due`` will have something to say, None where nothing is scheduled."""
         return self._due[0][0] if self._due else None

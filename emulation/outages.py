@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from emulation import fault_commands
@@ -77,12 +78,24 @@ class Outages:
         self._conditions: Mapping[Port, Condition] = {}
         self._slow: list[threading.Thread] = []
         self._trouble: list[EmulationError] = []
+        self._asked: SimpleQueue[Fault] = SimpleQueue()
+        self._ending = threading.Lock()
+        self._ended = False
         self._readable, self.report_fd = os.pipe()
         os.set_blocking(self._readable, False)
 
     def fileno(self) -> int:
         """Where ranks report the steps that faults wait for; they write to ``report_fd``."""
         return self._readable
+
+    def ask(self, fault: Fault) -> bool:
+        """Have a fault that nobody had planned, at once; from any thread. False where the turn is over."""
+        with self._ending:
+            if self._ended:
+                return False
+            self._asked.put(fault)
+            os.write(self.report_fd, b"0 0 0\n")  # wakes whoever follows the ranks: no operation has the number 0
+            return True
 
     def start(self, pids: Sequence[int], hosts: Sequence[str]) -> None:
         """``pids[rank]`` runs on ``hosts[rank]``."""
@@ -108,10 +121,15 @@ class Outages:
             for line in os.read(self._readable, 65536).decode().splitlines():
                 _, operation, step = map(int, line.split())
                 self.scenario.step_begins(operation, step, time.monotonic())
+        with suppress(Empty):
+            while True:
+                self.scenario.ask(self._asked.get_nowait(), time.monotonic())
         self._make(self.scenario.due(time.monotonic()))
 
     def heal(self) -> None:
         """End every fault; returns when the fabric is whole. RunError where a change could not be made."""
+        with self._ending:
+            self._ended = True
         try:
             self._make(self.scenario.end())
         finally:

@@ -31,6 +31,7 @@ from emulation.plan import Plan
 from ringlab.experiments.faults_blame import explain
 from ringlab.experiments.libraries import pair_demands
 from ringlab.experiments.library_start import first_addresses, started_by
+from ringlab.experiments.onlooker import NOBODY, Onlooker
 from topologies import addressing
 from topologies.fabric import Port
 from topologies.traffic import Demand, FlowKey, Paths, link_bytes
@@ -116,8 +117,9 @@ class Block:
 class Bench:
     """The fabric is up; policies and measurements come and go."""
 
-    def __init__(self, network: Network, control: RunningController, job: Job) -> None:
+    def __init__(self, network: Network, control: RunningController, job: Job, onlooker: Onlooker = NOBODY) -> None:
         self.network = network
+        self.onlooker = onlooker
         self.control = control
         self.job = job
         self.fabric = network.plan.fabric
@@ -160,6 +162,7 @@ class Bench:
             file = folder / "result.json"
             argv = [*self._argv(library, folder), *self._measure_argv(sizes, warmup, iterations, file)]
             argv += ["--check-timed"] if faults else []
+            argv += self.onlooker.rank_options() if library is RINGLAB else []
             text = self.run_ranks(argv, START_TIMEOUT_S + patience_s, on_line, faults, library.by_mpirun)
             found = json.loads(file.read_text())
         crossed = counters.link_bytes(self.fabric, counters.read(self.network.plan))
@@ -182,7 +185,8 @@ class Bench:
 
         RunError, with hosts by name, and with ``faults`` what was broken, where one fails.
         """
-        outages = Outages(self.network, faults.faults, self, faults.note) if faults else None
+        planned, note = (faults.faults, faults.note) if faults else ((), _nobody_hears)
+        outages = self.onlooker.outages(self.network, planned, self, note)
         if outages:
             argv = [*argv, *_report_argv(outages)]
         try:
@@ -278,6 +282,10 @@ class Bench:
         return total
 
 
+def _nobody_hears(_: str) -> None:
+    """Where nothing can happen."""
+
+
 def _report_argv(outages: Outages) -> list[str]:
     """Have ranks tell of the steps that faults wait for."""
     steps = ",".join(f"{operation}:{step}" for operation, step in outages.steps)
@@ -286,7 +294,11 @@ def _report_argv(outages: Outages) -> list[str]:
 
 @contextmanager
 def fabric_up(
-    plan: Plan, say: Callable[[str], None], openflow_port: int = 0, framework: str = "auto"
+    plan: Plan,
+    say: Callable[[str], None],
+    openflow_port: int = 0,
+    framework: str = "auto",
+    controller_options: Sequence[str] = (),
 ) -> Iterator[tuple[Network, RunningController]]:
     """The fabric of ``plan`` with a controller that every switch follows; all is removed on leaving.
 
@@ -295,7 +307,9 @@ def fabric_up(
     require_machine()
     say("starting the controller")
     with (
-        running_controller(plan.fabric, framework=framework, openflow=f"127.0.0.1:{openflow_port}") as control,
+        running_controller(
+            plan.fabric, framework=framework, openflow=f"127.0.0.1:{openflow_port}", options=controller_options
+        ) as control,
         built(plan, f"tcp:{control.openflow}", say) as network,
     ):
         say("waiting for the switches")
@@ -304,10 +318,13 @@ def fabric_up(
 
 
 @contextmanager
-def bench(plan: Plan, job: Job, say: Callable[[str], None], framework: str = "auto") -> Iterator[Bench]:
+def bench(
+    plan: Plan, job: Job, say: Callable[[str], None], framework: str = "auto", onlooker: Onlooker = NOBODY
+) -> Iterator[Bench]:
     """``fabric_up``, ready to install policies for ``job`` and to measure it."""
-    with fabric_up(plan, say, framework=framework) as (network, control):
-        yield Bench(network, control, job)
+    options = onlooker.controller_options
+    with fabric_up(plan, say, framework=framework, controller_options=options) as (network, control):
+        yield Bench(network, control, job, onlooker)
 
 
 def _measured(row: dict[str, Any]) -> Measured:

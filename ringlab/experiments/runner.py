@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from collectives.choice import AUTO
@@ -12,6 +13,7 @@ from emulation.plan import Plan
 from ringlab.experiments import auto, baselines
 from ringlab.experiments.bench import Job, bench
 from ringlab.experiments.faults_spec import check_machine
+from ringlab.experiments.onlooker import NOBODY, Onlooker, with_deeds
 from ringlab.experiments.outcome import Outcome, assembled
 from ringlab.experiments.scale import Scale, chosen
 from ringlab.experiments.spec import Spec, Transport
@@ -42,8 +44,8 @@ def turns(spec: Spec) -> int:
     return len(spec.arms) * spec.repeats
 
 
-def run(spec: Spec, say: Say, step: Say, framework: str = "auto") -> Outcome:
-    """Run ``spec``; ``say`` hears what is being done, ``step`` each turn as it begins.
+def run(spec: Spec, say: Say, step: Say, framework: str = "auto", onlooker: Onlooker = NOBODY) -> Outcome:
+    """Run ``spec``; ``say`` hears what is being done, ``step`` each turn as it begins, ``onlooker`` all the rest.
 
     A turn that fails ends the run, and the result, with all turns before it, says so (``failure``). Raises the errors
     of ``emulation.errors`` and ``controller.client`` where the fabric does not come up; nothing is left on the machine.
@@ -54,7 +56,7 @@ def run(spec: Spec, say: Say, step: Say, framework: str = "auto") -> Outcome:
     scale = scale_of(spec, say)
     plan = plan_of(spec.fabric, spec.transport, scale.factor)
     check_machine(spec.faults, plan)
-    with bench(plan, job_of(spec), say, framework=framework) as ready:
+    with bench(plan, job_of(spec), say, framework=framework, onlooker=onlooker) as ready:
         timeline.note(f"fabric up at scale {scale.factor:g}, {ready.control.framework}")
         if spec.algorithm == AUTO:
             say("measuring what a step and a byte cost")
@@ -63,8 +65,10 @@ def run(spec: Spec, say: Say, step: Say, framework: str = "auto") -> Outcome:
             timeline.note(why)
             ready.job = job_of(spec)
         measured = Session(spec, ready, timeline, step)
-        if spec.faults:
+        onlooker.fabric_up(spec, ready, timeline.note)
+        if spec.faults or onlooker.has_hand:
             prepare_hosts(ready.network, spec.timeout_s)
         measured.probe(say)
         ended = measured.run_blocks()
-    return assembled(spec, scale, plan, measured, ended, created, baseline)
+    outcome = assembled(spec, scale, plan, measured, ended, created, baseline)
+    return replace(outcome, result=with_deeds(outcome.result, onlooker.deeds()))

@@ -174,23 +174,31 @@ class Session:
         turn.installed = self.bench.install(turn.arm.policy, max(self.spec.sizes), turn.library)
         operations = self.spec.warmup + self.spec.iterations + 1
         patience_s = PATIENCE * operations * sum(self.predicted_s(turn, size) for size in self.spec.sizes)
+        onlooker = self.bench.onlooker
+        onlooker.turn_begins(turn.arm, len(turn.blocks) + 1, turn.installed)
         faults = self._faults(name)
-        if faults:
+        if faults or onlooker.has_hand:
             patience_s = faults_blame.patience_s(
-                faults.faults, patience_s, self.bench.network.plan, self.spec.timeout_s
+                faults.faults if faults else (), patience_s, self.bench.network.plan, self.spec.timeout_s
             )
         with watch.stretch(ranks_poll=turn.library.by_mpirun) as work_begins:
+
+            def heard(line: str) -> None:
+                work_begins()
+                onlooker.line(line)
+
             block = self.bench.measure(
                 self.spec.sizes,
                 self.spec.warmup,
                 self.spec.iterations,
                 patience_s,
-                lambda _: work_begins(),
+                heard,
                 faults,
                 turn.library,
             )
         if faults:
             self.never_came += [(name, fault) for fault in faults.never_came]
+        onlooker.turn_ends()
         turn.blocks.append(block)
         turn.crossed.update(block.crossed)
         if turn.is_ours:

@@ -53,6 +53,16 @@ def test_a_fault_begins_after_work_began_and_ends_in_its_own_time():
     assert (scenario.on, scenario.next_at(), scenario.never_came) == ((), None, ())
 
 
+def test_a_fault_that_nobody_planned_begins_when_it_is_asked_for_and_can_be_restored():
+    scenario = Scenario([])
+    scenario.work_begins(10.0)
+    scenario.ask(Fault(At(0.0), Down(LINK)), 12.0)
+    assert told(scenario, 12.0) == ["link leaf1-spine1 down"]
+    scenario.ask(Fault(At(0.0), Restore((f"link {LINK.name}",))), 13.5)
+    assert told(scenario, 13.5) == ["link leaf1-spine1 up again"]
+    assert scenario.on == ()
+
+
 def test_a_step_begins_a_fault_once_whoever_comes_first():
     scenario = Scenario([Fault(AtStep(5, 2), PauseHost("h1"), 0.5), Fault(AtStep(5), KillRank(1))])
     assert scenario.steps == ((1, 5), (2, 5))
