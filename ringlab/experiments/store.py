@@ -18,6 +18,7 @@ from ringlab.experiments.result import Result, ResultError, dumps, loads
 from ringlab.text_files import write_through
 
 RESULT = "result.json"
+AB = "ab.json"
 NCCL_TESTS = "nccl-tests.txt"
 SVG = "busbw.svg"
 PNG = "busbw.png"

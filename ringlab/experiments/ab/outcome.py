@@ -1,0 +1,102 @@
+"""An A/B's outcome as frozen data; the JSON object of ``ringlab ab FILE --json -``, kept as ``ab.json``.
+
+Times are in microseconds as they stand for the nominal fabric (the time dilation, ``scale``, is taken out).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ringlab.experiments.ab.design import Order
+from ringlab.experiments.ab.stopping import ALPHA, Look, Rules
+
+SCHEMA = 1
+KIND = "ab"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A turn that does not count, and why; it was made again."""
+
+    block: int
+    arms: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """``times_us`` is each arm's median by size. ``counted`` is False for the warm-up, and where a turn was missing."""
+
+    number: int
+    counted: bool
+    order: Order
+    seconds: float
+    times_us: Mapping[str, Mapping[int, float]]
+    samples_us: Mapping[str, Mapping[int, tuple[float, ...]]]
+    verdicts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a course of blocks gave. ``stopped``: narrow, budget, or unfit (the bench gave too few valid turns)."""
+
+    arms: tuple[str, ...]
+    rules: Rules
+    blocks: tuple[Block, ...]
+    refused: tuple[Refused, ...]
+    looks: tuple[Look, ...]
+    stopped: str
+
+    @property
+    def counted(self) -> int:
+        return sum(block.counted for block in self.blocks)
+
+    @property
+    def last(self) -> Look | None:
+        return self.looks[-1] if self.looks else None
+
+    def differs(self) -> bool:
+        """Is any arm called faster or slower?"""
+        return bool(self.last) and any(one.verdict in ("faster", "slower") for one in self.last.judged)  # type: ignore[union-attr]  # likewise
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``found`` is None where the A/A showed a difference, so that nothing else was run."""
+
+    id: str
+    name: str
+    created: str
+    specs: Mapping[str, Mapping[str, Any]]
+    backends: Mapping[str, str]
+    scale: float
+    time_s: float | None
+    found: Found | None
+    aa: Found | None
+    notes: tuple[str, ...]
+    fingerprint: Mapping[str, Any]
+
+
+def to_data(outcome: Outcome) -> dict[str, Any]:
+    """Plain dicts, lists, numbers and strings."""
+    data = asdict(outcome)
+    return {
+        "schema": SCHEMA,
+        "kind": KIND,
+        "alpha": ALPHA,
+        **{key: value for key, value in data.items() if key not in ("found", "aa")},
+        "found": _found(outcome.found),
+        "aa": _found(outcome.aa),
+    }
+
+
+def _found(found: Found | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    data = asdict(found)
+    for look in data["looks"]:
+        for one in look["judged"]:
+            one.update(one.pop("interval"))
+    return {**data, "comparisons": data["looks"][-1]["judged"] if data["looks"] else []}
