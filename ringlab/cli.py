@@ -34,7 +34,8 @@ COMMANDS = {
     "up": "Build a fabric and stay in it, at a prompt.",
     "capture": "Capture a link of a running lab, and look inside.",
     "clean": "Remove what a killed run left behind, and only that.",
-    "baseline": "Published GPU figures to stand beside ours.",
+    "baseline": "Published GPU figures, and your own, to stand beside ours.",
+    "compare": "A run's shares of line rate beside those of real systems, or of another run.",
 }
 
 EXAMPLES = (

@@ -135,10 +135,15 @@ def _points(rows: Sequence[Row]) -> tuple[Point, ...]:
 
 
 def _time(rows: Sequence[Row]) -> float:
-    return median(row.out_of_place.time_us for row in rows)
+    return _tidy(median(row.out_of_place.time_us for row in rows))
 
 
 def _in_place(rows: Sequence[Row]) -> float | None:
     """None where that half was left out: nccl-tests writes 0 there."""
     times = [row.in_place.time_us for row in rows if 0 < row.in_place.time_us < math.inf]
-    return median(times) if times else None
+    return _tidy(median(times)) if times else None
+
+
+def _tidy(time_us: float) -> float:
+    """Without the last digits, in which a table keeps that a time was just below a round one."""
+    return float(f"{time_us:.12g}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -15,41 +15,51 @@ from collectives.baseline import Baseline
 from ringlab.experiments.figures import bandwidth_text, share_text, size_text, time_text
 
 
-def listing(baselines: Sequence[Baseline]) -> RenderableType:
-    """A line a baseline under a line for each system; names stay whole, as they are what one types next."""
+def listing(baselines: Sequence[Baseline], own: Collection[str] = ()) -> RenderableType:
+    """A line a baseline under a line for each system; names stay whole, as they are what one types next.
+
+    ``own`` are the names that the user gave: their systems' lines say so.
+    """
     rows = [_listed(baseline) for baseline in baselines]
     widths = [max(map(len, column)) for column in zip(_LISTED, *rows, strict=True)]
     lines = [Text(_aligned(_LISTED, widths), "bold", no_wrap=True)]
     system = ""
     for baseline, row in zip(baselines, rows, strict=True):
-        if system != (system := f"{baseline.gpu}: {baseline.network}"):
+        yours = "yours, " if baseline.name in own else ""
+        if system != (system := f"{yours}{baseline.gpu}: {baseline.network}"):
             lines += [Text(), Text(system, "dim", no_wrap=True, overflow="ellipsis")]
         lines.append(Text(_aligned(row, widths), no_wrap=True))
-    hint = "GB/s: the best busbw; share: of what a ring could reach at most on that system's links."
-    return Group(
-        *lines, Text(), Text(hint, "dim"), Text("Every size, and the source: ringlab baseline show NAME", "dim")
-    )
+    hints = ["GB/s: the best busbw; share: of what a ring could reach at most on that system's links."]
+    if single := [baseline.name for baseline in baselines if len(baseline.points) == 1]:
+        hints.append(f"One size only: {', '.join(single)}")
+    hints.append("Every size, and the source: ringlab baseline show NAME")
+    return Group(*lines, Text(), *(Text(hint, "dim") for hint in hints))
 
 
-def listing_data(baseline: Baseline) -> dict[str, Any]:
-    """A row of the list: the system and its best size, without the sweep."""
+def listing_data(baseline: Baseline, own: Collection[str] = ()) -> dict[str, Any]:
+    """A row of the list: the system and its best size, without the sweep; whether it is the user's own."""
     data = _system_data(baseline)
     sizes = [point.size_bytes for point in baseline.points]
-    return data | {"sizes": len(sizes), "min_bytes": sizes[0], "max_bytes": sizes[-1], "best": asdict(baseline.best())}
+    more = {"own": baseline.name in own, "sizes": len(sizes)}
+    return data | more | {"min_bytes": sizes[0], "max_bytes": sizes[-1], "best": asdict(baseline.best())}
 
 
 def details(baseline: Baseline) -> RenderableType:
-    """The system, its line rate with the reason, and every size."""
+    """The system, its line rate with the reason, and every size; in place beside where it was measured."""
     table = _table()
-    for head in ("size", "time", "algbw\nGB/s", "busbw\nGB/s", "busbw\nof line"):
+    in_place = any(point.in_place_us is not None for point in baseline.points)
+    heads = ("size", "time", "algbw\nGB/s", "busbw\nGB/s", "busbw\nof line")
+    for head in (*heads, *(("in place\ntime", "in place\nbusbw") if in_place else ())):
         table.add_column(Text(head, justify="right"), justify="right", no_wrap=True)
     for reading in baseline.readings():
+        beside = (time_text(reading.in_place_us), bandwidth_text(reading.in_place_busbw_GBps))
         table.add_row(
             size_text(reading.size_bytes),
             time_text(reading.time_us),
             bandwidth_text(reading.algbw_GBps),
             bandwidth_text(reading.busbw_GBps),
             share_text(reading.line_share),
+            *(beside if in_place else ()),
         )
     return Group(_facts(baseline), Text(), table)
 
@@ -70,7 +80,7 @@ def _listed(baseline: Baseline) -> tuple[str, ...]:
     best = baseline.best()
     return (
         baseline.name,
-        f"{baseline.nodes}x{baseline.gpus_per_node}",
+        f"{baseline.nodes}x{baseline.gpus_per_node}" if baseline.gpus_per_node else str(baseline.nranks),
         size_text(baseline.points[-1].size_bytes).replace(" ", ""),
         bandwidth_text(best.busbw_GBps),
         share_text(best.line_share).replace(" ", ""),
@@ -109,6 +119,8 @@ def _facts(baseline: Baseline) -> Table:
 
 
 def _shape(baseline: Baseline) -> str:
+    if baseline.nodes is None:
+        return "on how many nodes is not stated"
     if baseline.gpus_per_node is None:
         return f"{baseline.nodes} nodes, unequal"
     return f"{baseline.nodes} node{'s' if baseline.nodes != 1 else ''} x {baseline.gpus_per_node}"

@@ -1,0 +1,65 @@
+"""``ringlab compare RUN BASELINE...``: a run's shares of line rate beside those of real systems."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ringlab.errors import UsageError
+from ringlab.examples_first import Command
+from ringlab.json_output import STDOUT, json_option, write_json
+
+SEED = 0
+"""Of the resampling that tells which arms differ: the same comparison gives the same words."""
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "ringlab compare runs/ID rtx2080ti-16x1-tcp10g-allreduce-default-linear a100-4x8-hdr-ib-allreduce",
+        "ringlab compare runs/ID all_reduce_perf.log --line-rate 50",
+        "ringlab compare runs/ID runs/ANOTHER --plot shares.svg",
+        "ringlab compare result.json mine --json - | jq .crossings",
+    ],
+)
+@click.argument("run")
+@click.argument("baselines", nargs=-1, required=True, metavar="BASELINE...")
+@click.option("--line-rate", type=float, metavar="GB/s", help="Of a BASELINE that is a file of output.")
+@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Ends in .svg, .png or .pdf.")
+@json_option
+def command(
+    run: str, baselines: tuple[str, ...], line_rate: float | None, plot: Path | None, json_target: str | None
+) -> None:
+    """Put RUN beside each BASELINE, both at nominal rates: share of line rate by size, small messages, crossovers.
+
+    RUN is a folder in runs/, or a result's file, emulated or simulated. BASELINE is a published name, one of your own
+    (ringlab baseline list), a file of nccl-tests, rccl-tests or OSU, or another run.
+    """
+    import numpy as np  # noqa: PLC0415 - only where it is used
+
+    from ringlab.experiments.baseline_figure_files import kind_of, write  # noqa: PLC0415 - likewise
+    from ringlab.experiments.compare_baseline import NotComparableError, side_by_side  # noqa: PLC0415 - likewise
+    from ringlab.experiments.compare_baseline_read import read_other, read_run  # noqa: PLC0415 - likewise
+
+    kind = kind_of(plot, "--plot") if plot else ""
+    if line_rate is not None and not 0 < line_rate < float("inf"):
+        raise UsageError(f"--line-rate {line_rate}: must be above 0 GB/s")
+    first = read_run(run)
+    others = [read_other(word, line_rate) for word in dict.fromkeys(baselines)]
+    try:
+        found = side_by_side(first, others, np.random.default_rng(SEED))
+    except NotComparableError as error:
+        raise UsageError(str(error)) from None
+    if plot:
+        from ringlab.experiments import compare_baseline_plot  # noqa: PLC0415 - matplotlib is slow to import
+
+        write(plot, compare_baseline_plot.file(found, kind))
+        click.echo(f"plot: {plot}", err=True)
+    if json_target:
+        write_json(json_target, found.as_data())
+    if json_target != STDOUT:
+        from ringlab.experiments.compare_baseline_table import render  # noqa: PLC0415 - rich only where it is used
+        from ringlab.experiments.table import console  # noqa: PLC0415 - likewise
+
+        console().print(render(found))

@@ -1,0 +1,38 @@
+"""What stands beside a run: another run's folder or file, a baseline by name, a file of a benchmark's output."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ringlab.errors import UsageError
+from ringlab.experiments import baselines, store
+from ringlab.experiments.compare_baseline import Curve
+from ringlab.experiments.result import Result
+from ringlab.experiments.store import load
+
+
+def read_run(word: str) -> Result:
+    """A folder in runs/, a result's file, or a run's id. UsageError if it is none."""
+    path = Path(word)
+    known = Path("runs") / word
+    return load(known if not path.exists() and (known / store.RESULT).is_file() else path)
+
+
+def read_other(word: str, line_rate_GBps: float | None = None) -> Result | Curve:  # noqa: N803 - GBps and Gbps differ
+    """A run, a baseline or a file. UsageError if it is none of them."""
+    path = Path(word)
+    if path.is_dir() or (Path("runs") / word / store.RESULT).is_file() or (path.is_file() and _is_result(path)):
+        return read_run(word)
+    if not path.is_file() and ("/" in word or word.endswith((".json", ".txt", ".log"))):
+        raise UsageError(f"{word}: no such file or folder; name a run, a file of output, or a baseline")
+    return Curve("baseline", baselines.choose(word, line_rate_GBps))
+
+
+def _is_result(path: Path) -> bool:
+    """JSON with a result's head; what can't be read is told by who reads it next."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(data, dict) and {"schema", "arms"} <= data.keys()

@@ -1,0 +1,246 @@
+"""A run beside baselines: shares at nominal rates, where lines rise and cross, and what can't be compared."""
+
+import json
+import math
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectives.baseline import Baseline, Point, published
+from ringlab.cli import main
+from ringlab.commands.compare import command
+from ringlab.experiments import compare_baseline_plot
+from ringlab.experiments.compare_baseline import Curve, NotComparableError, crossing, side_by_side
+from ringlab.experiments.result import Certificate, dumps
+
+A100 = "a100-4x8-hdr-ib-allreduce"
+TCP = "rtx2080ti-16x1-tcp10g-allreduce-default-linear"
+SIZES = [2**power for power in range(10, 27, 2)]
+
+
+@pytest.fixture
+def make_result(make_result):
+    """As runs name their collective."""
+    return lambda **changes: make_result(**{"collective": "all_reduce"} | changes)
+
+
+def sweep(name, alpha_us, rate_GBps, sizes=SIZES, line=12.5, **changes):  # noqa: N803
+    """Latency and rate: time = alpha + bytes / rate."""
+    fields = {
+        "name": name, "collective": "all_reduce", "nranks": 8, "gpu": "", "nodes": 8, "gpus_per_node": 1, "network": "",
+        "library": "", "note": "", "source": "", "nominal_line_rate_GBps": line, "line_rate_why": "said so",
+        "points": tuple(Point(size, alpha_us + size / rate_GBps / 1e3) for size in sizes),
+    }  # fmt: skip
+    return Baseline(**(fields | changes))
+
+
+def curve(*words, **changes):
+    return Curve("baseline", sweep(*words, **changes))
+
+
+def beside(result, *others):
+    return side_by_side(result, others, np.random.default_rng(0))
+
+
+def test_a_run_stands_at_nominal_rates(make_result):
+    """A run of 100 Gb/s nominal, measured 250 times slower."""
+    result = make_result(baseline=None)
+    found = beside(result, Curve("baseline", published.load(A100)))
+    assert [line.name for line in found.curves] == ["spanning-tree", "ecmp", "pinned", A100]
+    pinned = found.curves[2]
+    measured = next(arm for arm in result.arms if arm.name == "pinned").results[-1]
+    reading = pinned.sweep.at(measured.size_bytes)
+    assert reading.time_us == pytest.approx(measured.time_us / 250)
+    assert reading.line_share == pytest.approx(measured.line_share)  # a share is the same in both
+    assert reading.busbw_GBps == pytest.approx(measured.nominal.busbw_GBps)
+    assert pinned.measured_us[measured.size_bytes] == pytest.approx(measured.time_us)
+    assert found.run.line_rate_GBps == 12.5
+
+
+def test_a_group_s_line_is_the_median_of_its_arms(make_result):
+    result = make_result(baseline=None)
+    ecmp = beside(result).curves[1]
+    times = [arm.results[-1].time_us for arm in result.arms if arm.group == "ecmp"]
+    assert ecmp.measured_us[16777216] == pytest.approx(np.median(times))
+
+
+@given(st.floats(1, 500), st.floats(1, 500), st.floats(0.5, 12), st.floats(0.5, 12))
+def test_a_crossing_is_where_times_are_equal(alpha, beta, one_rate, other_rate):
+    """The closed form: alpha + s/r = beta + s/q at s = (beta - alpha) / (1/r - 1/q)."""
+    found = crossing(curve("one", alpha, one_rate), curve("other", beta, other_rate), SIZES)
+    slope = 1 / one_rate - 1 / other_rate
+    exact = (beta - alpha) / slope * 1e3 if abs(slope) > 1e-6 else math.inf
+    if not SIZES[0] * 1.01 < exact < SIZES[-1] / 1.01:
+        assert found.size_bytes is None or not SIZES[0] < exact < SIZES[-1]
+        return
+    assert found.low_bytes * 0.999 <= exact <= found.high_bytes * 1.001
+    assert found.one == ("one" if alpha < beta else "other")  # lower latency is ahead before it
+    assert found.low_bytes <= found.size_bytes <= found.high_bytes
+
+
+def test_lines_that_do_not_cross():
+    found = crossing(curve("fast", 1.0, 10.0), curve("slow", 2.0, 5.0), SIZES)
+    assert found.size_bytes is None
+    assert found.text == "no crossing: fast is ahead of slow at all sizes that both have (1 KiB to 64 MiB)"
+    assert crossing(curve("a", 1.0, 10.0), curve("b", 1.0, 10.0), SIZES).text.endswith(
+        "no difference shown at any size"
+    )
+    assert crossing(curve("a", 1.0, 10.0), curve("b", 1.0, 10.0, line=None), SIZES) is None
+    apart = curve("b", 1.0, 10.0, sizes=[2**30, 2**31])
+    assert crossing(curve("a", 1.0, 10.0), apart, SIZES) is None
+
+
+def test_sizes_at_which_samples_show_no_difference_count_as_equal():
+    one, other = curve("one", 10.0, 5.0), curve("other", 12.0, 10.0)
+    assert crossing(one, other, SIZES).size_bytes is not None
+    large = frozenset(SIZES[-3:])
+    found = crossing(one, other, SIZES, large)
+    assert found.size_bytes is None
+    assert found.one == "other"
+    assert "ahead of one at 4 MiB, 16 MiB, 64 MiB; no difference shown at 1 KiB" in found.text
+
+
+def test_half_of_the_best_busbw():
+    """With time = a + s/r busbw is half of r' at s = a r, where r' is what is reached at the largest size."""
+    line = curve("x", 100.0, 10.0)
+    best = line.sweep.best().busbw_GBps
+    half = line.half_of_best()
+    assert not half.at_most
+    assert line.sweep.at(half.size_bytes).busbw_GBps == pytest.approx(best / 2, rel=0.02)
+    assert curve("x", 0.001, 10.0).half_of_best().at_most
+
+
+def test_a_run_of_another_run_has_its_name_before_it(make_result):
+    other = replace(make_result(shares={"pinned": 0.5}, baseline=None), name="halving", id="other")
+    found = beside(make_result(shares={"pinned": 0.9}, baseline=None), other)
+    assert [line.name for line in found.curves] == ["pinned", "halving: pinned"]
+    assert found.crossings[0].text.startswith("no crossing: pinned is ahead of halving: pinned")
+
+
+def test_another_collective_is_refused(make_result):
+    other = Curve("baseline", published.load("a100-2x4-slingshot-alltoall-nccl2.18-polaris"))
+    with pytest.raises(NotComparableError, match="polaris times alltoall, leaf-spine all_reduce: compare the same"):
+        beside(make_result(), other)
+
+
+def words(result, *others):
+    found = beside(result, *others)
+    return "\n".join(found.can), "\n".join(found.cannot)
+
+
+def test_what_can_and_cannot_be_compared(make_result):
+    can, cannot = words(make_result(), curve("mine", 1.0, 1.0), curve("odd", 1.0, 1.0, line=None, nranks=4))
+    assert "Shares of line rate at equal size: yes" in can
+    assert "Ranks differ: 8 here, 4 of odd" in can
+    assert "Line rates differ" not in can
+    assert "Links run 250 times slower" in cannot
+    assert "Shares of odd: said so" in cannot
+    assert "1.25 of rtx2080ti" in words(make_result(), Curve("baseline", published.load(TCP)))[0]
+    simulated = make_result(fingerprint={"backend": "simulated"}, scale=1.0)
+    assert "They are simulated" in words(simulated)[1]
+    assert "this machine's kernel and Python take" in words(make_result(scale=1.0))[1]
+
+
+def test_the_verdict_of_the_run_goes_with_it(make_result):
+    can, cannot = words(make_result(certificate=Certificate("invalid", ("the CPU was busy",), ())))
+    assert "Shares" not in can
+    assert "Nothing of leaf-spine: its verdict is invalid: the CPU was busy" in cannot
+    can, _ = words(make_result(certificate=Certificate("doubtful", ("loss",), ())))
+    assert "With care: the verdict of leaf-spine is doubtful: loss" in can
+
+
+def test_a_simulated_run_has_nothing_measured(make_result):
+    found = beside(make_result(fingerprint={"backend": "simulated"}))
+    assert all(not line.measured_us for line in found.curves)
+
+
+def test_a_failed_run_of_unequal_blocks_is_compared_all_the_same(make_result):
+    result = make_result()
+    first, *others = result.arms
+    cut = replace(first, results=tuple(replace(row, samples_us=row.samples_us[:2]) for row in first.results))
+    assert beside(replace(result, arms=(cut, *others), failure="a link broke")).crossings
+    with pytest.raises(NotComparableError, match="no figures; it failed: a link broke"):
+        beside(replace(result, arms=(), failure="a link broke"))
+
+
+@pytest.fixture
+def stored(tmp_path, make_result, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "runs" / "first"
+    folder.mkdir(parents=True)
+    (folder / "result.json").write_text(dumps(make_result()))
+    return folder
+
+
+def run(*wanted):
+    return CliRunner().invoke(command, [str(word) for word in wanted], catch_exceptions=False).output
+
+
+def test_the_command_prints_table_and_words(stored, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    text = run(stored, A100, TCP)
+    assert re.search(r"16 MiB +spanning-tree", text)
+    assert "no crossing: ecmp and pinned are ahead of spanning-tree at all sizes" in text
+    assert "What can't" in text
+    assert "Links run 250 times slower" in " ".join(text.split())
+    assert f"{A100} begins at 1 MiB: 135.3 us." in text
+
+
+def test_the_command_s_json(stored):
+    data = json.loads(run(stored, A100, "--json", "-"))
+    assert [line["name"] for line in data["curves"]] == ["spanning-tree", "ecmp", "pinned", A100]
+    at = data["curves"][3]["at"]
+    assert at[0]["line_share"] is None
+    assert at[1]["line_share"] == pytest.approx(0.0751, abs=1e-4)
+    assert data["curves"][2]["at"][0]["measured_us"] == pytest.approx(data["curves"][2]["at"][0]["time_us"] * 250)
+    assert data["run"]["certificate"]["verdict"] == "valid"
+
+
+def test_a_run_by_its_id_and_runs_and_files_beside_it(stored, tmp_path):
+    (tmp_path / "mine.osu").write_text(
+        "# OSU MPI Allreduce Latency Test v5.7\n# Size  Avg Latency(us)\n1048576  100.0\n"
+    )
+    assert "leaf-spine: pinned" in run("first", "first", "--json", "-")
+    assert "leaf-spine: pinned" in run("first", stored / "result.json", "--json", "-")
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
+def test_the_plot(stored, tmp_path, suffix):
+    target = tmp_path / f"x.{suffix}"
+    run(stored, A100, "--plot", target, "--json", tmp_path / "x.json")
+    assert target.read_bytes().startswith({"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}[suffix])
+
+
+def test_the_plot_says_whether_the_run_can_be_believed(make_result):
+    def texts(result):
+        figure = compare_baseline_plot.figure(beside(result, Curve("baseline", published.load(A100))))
+        assert len(figure.axes[0].get_lines()) == 5  # four lines and the line rate
+        return [text.get_text() for text in figure.findobj(match=lambda artist: hasattr(artist, "get_text"))]
+
+    assert "INVALID" in texts(make_result(certificate=Certificate("invalid", ("x",), ())))
+    assert "INVALID" not in texts(make_result())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (["nowhere", A100], "nowhere: can't be read"),
+        (["first"], "Missing argument 'BASELINE...'"),
+        (["first", "a100-4x8-hdr-allreduce"], f"did you mean '{A100}'?"),
+        (["first", "no/such.log"], "no/such.log: no such file or folder"),
+        (["first", A100, "--plot", "x.gif"], "--plot x.gif: name a file that ends in .svg, .png, .pdf"),
+        (["first", A100, "--line-rate", "0"], "must be above 0"),
+        (["first", "a100-2x4-slingshot-alltoall-nccl2.18-polaris"], "compare the same collective"),
+    ],
+)
+def test_a_wrong_command_line_gets_one_clear_line(stored, capsys, wanted, message):
+    assert main(["compare", *wanted]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert message in err
