@@ -26,10 +26,16 @@ SEED = 0
 @click.argument("run")
 @click.argument("baselines", nargs=-1, required=True, metavar="BASELINE...")
 @click.option("--line-rate", type=float, metavar="GB/s", help="Of a BASELINE that is a file of output.")
+@click.option("--ranks", type=click.IntRange(min=2), help="Likewise, where it does not say (OSU).")
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Ends in .svg, .png or .pdf.")
 @json_option
 def command(
-    run: str, baselines: tuple[str, ...], line_rate: float | None, plot: Path | None, json_target: str | None
+    run: str,
+    baselines: tuple[str, ...],
+    line_rate: float | None,
+    ranks: int | None,
+    plot: Path | None,
+    json_target: str | None,
 ) -> None:
     """Put RUN beside each BASELINE, both at nominal rates: share of line rate by size, small messages, crossovers.
 
@@ -38,6 +44,7 @@ def command(
     """
     import numpy as np  # noqa: PLC0415 - only where it is used
 
+    from collectives.baseline.stated import Stated  # noqa: PLC0415 - likewise
     from ringlab.experiments.baseline_figure_files import kind_of, write  # noqa: PLC0415 - likewise
     from ringlab.experiments.compare_baseline import NotComparableError, side_by_side  # noqa: PLC0415 - likewise
     from ringlab.experiments.compare_baseline_read import read_other, read_run  # noqa: PLC0415 - likewise
@@ -46,7 +53,7 @@ def command(
     if line_rate is not None and not 0 < line_rate < float("inf"):
         raise UsageError(f"--line-rate {line_rate}: must be above 0 GB/s")
     first = read_run(run)
-    others = [read_other(word, line_rate) for word in dict.fromkeys(baselines)]
+    others = [read_other(word, Stated(line_rate_GBps=line_rate, nranks=ranks)) for word in dict.fromkeys(baselines)]
     try:
         found = side_by_side(first, others, np.random.default_rng(SEED))
     except NotComparableError as error:

@@ -40,7 +40,7 @@ Kind = Literal["run", "baseline", "prediction"]
 class Curve:
     """One line. ``measured_us``: an emulated run's times as they were measured, before dilation was taken out.
 
-    ``group`` is the name of a run's arms within it; ``run`` is which run it belongs to (the first is 0).
+    ``group`` is the name of a run's arms within it; ``run`` is the run it belongs to (the first is 0).
     """
 
     kind: Kind
@@ -137,19 +137,21 @@ class NotComparableError(ValueError):
 
 def side_by_side(run: Result, others: Sequence[Result | Curve], rng: np.random.Generator) -> SideBySide:
     """``run`` beside ``others``: runs too, or lines. NotComparableError where they time another collective."""
-    curves = list(curves_of(run, 0))
     facts = facts_of(run)
-    if not curves:
-        raise NotComparableError(f"{run.name}: the run has no figures; it failed: {run.failure or 'no arm ran'}")
-    second = [facts_of(other) for other in others if isinstance(other, Result)]
-    for number, other in enumerate(others, start=1):
-        curves += curves_of(other, number) if isinstance(other, Result) else [other]
+    runs = [run, *(other for other in others if isinstance(other, Result))]
+    curves: list[Curve] = []
+    for number, (one, name) in enumerate(zip(runs, _names(runs), strict=True)):
+        curves += curves_of(one, number, name)
+        if not curves:
+            raise NotComparableError(f"{run.name}: the run has no figures; it failed: {run.failure or 'no arm ran'}")
+    curves += [other for other in others if isinstance(other, Curve)]
     for curve in curves:
         if curve.sweep.collective != facts.collective:
             raise NotComparableError(
                 f"{curve.name} times {curve.sweep.collective}, {run.name} {facts.collective}: "
                 "compare the same collective"
             )
+    second = [facts_of(other) for other in runs[1:]]
     can, cannot = limits(facts, [curve.sweep for curve in curves if curve.run is None], second)
     return SideBySide(facts, tuple(curves), run.sizes(), tuple(_crossings(run, curves, rng)), can, cannot)
 
@@ -174,14 +176,22 @@ def _nccl_tests_name(collective: str) -> str:
         return collective
 
 
-def curves_of(run: Result, number: int) -> Iterator[Curve]:
-    """A line a group of arms, the median over its arms; the first run's are called by their group alone."""
+def _names(runs: Sequence[Result]) -> list[str]:
+    """What stands before each run's groups: nothing where there is one run, its id where two have one name."""
+    if len(runs) == 1:
+        return [""]
+    names = [run.name for run in runs]
+    return [run.name if names.count(run.name) == 1 else run.id for run in runs]
+
+
+def curves_of(run: Result, number: int, run_name: str) -> Iterator[Curve]:
+    """A line a group of arms, the median over its arms."""
     for group in run.groups():
         measured = {size: _median_us(run, group, size) for size in run.sizes()}
         times = {size: time_us for size, time_us in measured.items() if time_us is not None}
         if not times:
             continue
-        name = group if number == 0 else f"{run.name}: {group}"
+        name = f"{run_name}: {group}" if run_name else group
         yield Curve("run", _sweep(run, name, times), {} if run.is_simulated else times, group, number)
 
 
@@ -213,14 +223,25 @@ def _sweep(run: Result, name: str, measured_us: Mapping[int, float]) -> Baseline
 
 
 def _crossings(run: Result, curves: Sequence[Curve], rng: np.random.Generator) -> Iterator[Crossing]:
-    """Of the run's arms among themselves, then of each with each other line."""
+    """Of the run's arms among themselves, then of each with each other line; of another run with its like there."""
     ours = [curve for curve in curves if curve.run == 0]
     shown = _shown(run, rng)
     pairs = [(one, other, shown.get((one.group, other.group))) for one, other in combinations(ours, 2)]
-    pairs += [(one, other, None) for one, other in product(ours, [curve for curve in curves if curve.run != 0])]
+    theirs = [curve for curve in curves if curve.run != 0]
+    pairs += [(one, other, None) for one, other in product(ours, theirs) if _meet(one, other, curves)]
     for one, other, apart in pairs:
         if found := crossing(one, other, run.sizes(), apart):
             yield found
+
+
+def _meet(one: Curve, other: Curve, curves: Sequence[Curve]) -> bool:
+    """Of two runs with groups of one name, those meet; else all do."""
+    if other.run is None:
+        return True
+    alike = {curve.group for curve in curves if curve.run == 0} & {
+        curve.group for curve in curves if curve.run == other.run
+    }
+    return one.group == other.group or not alike
 
 
 def _shown(run: Result, rng: np.random.Generator) -> Mapping[tuple[str, str], frozenset[int]]:

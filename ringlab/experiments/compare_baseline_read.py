@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from collectives.baseline.stated import NOTHING_STATED, Stated
 from ringlab.errors import UsageError
 from ringlab.experiments import baselines, store
 from ringlab.experiments.compare_baseline import Curve
@@ -19,14 +20,14 @@ def read_run(word: str) -> Result:
     return load(known if not path.exists() and (known / store.RESULT).is_file() else path)
 
 
-def read_other(word: str, line_rate_GBps: float | None = None) -> Result | Curve:  # noqa: N803 - GBps and Gbps differ
-    """A run, a baseline or a file. UsageError if it is none of them."""
+def read_other(word: str, stated: Stated = NOTHING_STATED) -> Result | Curve:
+    """A run, a baseline or a file, of which ``stated`` is said. UsageError if it is none of them."""
     path = Path(word)
     if path.is_dir() or (Path("runs") / word / store.RESULT).is_file() or (path.is_file() and _is_result(path)):
         return read_run(word)
     if not path.is_file() and ("/" in word or word.endswith((".json", ".txt", ".log"))):
         raise UsageError(f"{word}: no such file or folder; name a run, a file of output, or a baseline")
-    return Curve("baseline", baselines.choose(word, line_rate_GBps))
+    return Curve("baseline", baselines.from_file(word, stated) if path.is_file() else baselines.from_name(word))
 
 
 def _is_result(path: Path) -> bool:

@@ -62,8 +62,11 @@ def _cannot(run: RunFacts, sweeps: Sequence[Baseline], runs: Sequence[RunFacts])
     for facts in (run, *runs):
         if facts.certificate.verdict == "invalid":
             yield f"Nothing of {facts.name}: its verdict is invalid: {facts.certificate.reasons[0]}"
-    for facts in dict.fromkeys((run, *runs)):
-        yield _microseconds(facts)
+    names: dict[str, list[str]] = {}
+    for facts in (run, *runs):
+        names.setdefault(_microseconds(facts), []).append(facts.name)
+    for why, of in names.items():
+        yield f"Microseconds of {', '.join(dict.fromkeys(of))}: no. {why}"
     for sweep in sweeps:
         if sweep.nominal_line_rate_GBps is None:
             yield f"Shares of {sweep.name}: {sweep.line_rate_why}."
@@ -72,15 +75,12 @@ def _cannot(run: RunFacts, sweeps: Sequence[Baseline], runs: Sequence[RunFacts])
 def _microseconds(facts: RunFacts) -> str:
     if facts.simulated:
         return (
-            f"Microseconds of {facts.name}: no. They are simulated: wires and their delay, but no host's own work, so "
+            "They are simulated: wires and their delay, but no host's own work, so "
             "small messages come out quicker than any machine has them."
         )
     if facts.scale == 1:
-        return (
-            f"Microseconds of {facts.name}: no. At small sizes they are what this machine's kernel and Python take, "
-            "not what a GPU and its NIC take."
-        )
+        return "At small sizes they are what this machine's kernel and Python take, not what a GPU and its NIC take."
     return (
-        f"Microseconds of {facts.name}: no. Links run {facts.scale:g} times slower, this machine's kernel and Python "
+        f"Links run {facts.scale:g} times slower, this machine's kernel and Python "
         f"do not: as measured, latency is the emulator's; nominal, that same work is divided by {facts.scale:g} too."
     )

@@ -118,8 +118,17 @@ def test_half_of_the_best_busbw():
 def test_a_run_of_another_run_has_its_name_before_it(make_result):
     other = replace(make_result(shares={"pinned": 0.5}, baseline=None), name="halving", id="other")
     found = beside(make_result(shares={"pinned": 0.9}, baseline=None), other)
-    assert [line.name for line in found.curves] == ["pinned", "halving: pinned"]
-    assert found.crossings[0].text.startswith("no crossing: pinned is ahead of halving: pinned")
+    assert [line.name for line in found.curves] == ["leaf-spine: pinned", "halving: pinned"]
+    assert found.crossings[0].text.startswith("no crossing: leaf-spine: pinned is ahead of halving: pinned")
+
+
+def test_two_runs_of_one_name_are_told_apart_and_their_like_arms_meet(make_result):
+    found = beside(make_result(), replace(make_result(), id="second"), Curve("baseline", published.load(A100)))
+    assert found.curves[3].name == "second: spanning-tree"
+    met = [(crossing.one, crossing.other) for crossing in found.crossings if "second" in crossing.text]
+    assert len(met) == 3  # of nine
+    assert all(one.partition(": ")[2] == other.partition(": ")[2] for one, other in met)
+    assert sum(A100 in crossing.text for crossing in found.crossings) == 3
 
 
 def test_another_collective_is_refused(make_result):
@@ -205,8 +214,10 @@ def test_a_run_by_its_id_and_runs_and_files_beside_it(stored, tmp_path):
     (tmp_path / "mine.osu").write_text(
         "# OSU MPI Allreduce Latency Test v5.7\n# Size  Avg Latency(us)\n1048576  100.0\n"
     )
-    assert "leaf-spine: pinned" in run("first", "first", "--json", "-")
-    assert "leaf-spine: pinned" in run("first", stored / "result.json", "--json", "-")
+    for other in ("first", stored, stored / "result.json"):
+        assert len(json.loads(run("first", other, "--json", "-"))["curves"]) == 6
+    data = json.loads(run("first", "mine.osu", "--line-rate", 25, "--ranks", 4, "--json", "-"))
+    assert data["curves"][-1]["at"][1]["line_share"] == pytest.approx(1048576 / 100e-6 / 1e9 * 1.5 / 25)
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
