@@ -86,11 +86,11 @@ def _links(fabric: Fabric, layout: Layout, shares: Mapping[Port, float] | None, 
                 ends = layout.centres[port.node], layout.centres[link.other(port).node]
                 ways[port] = curve(*ends, side=GAP + sign * lane, bow=sign * bow)
             directions = [_direction(fabric, port, way, shares, live=live) for port, way in ways.items()]
-            yield from _live(link, ways, directions) if live else directions
+            yield from _live(fabric, link, ways, directions) if live else directions
 
 
-def _live(link: Link, ways: Mapping[Port, Curve], directions: list[str]) -> Iterator[str]:
-    """The link as one group: what the pointer hits, its directions, and a text beside each, near where it begins."""
+def _live(fabric: Fabric, link: Link, ways: Mapping[Port, Curve], directions: list[str]) -> Iterator[str]:
+    """The link as one group: what the pointer hits, its directions, and a text for each, beside it."""
     way = ways[link.a]
     (x1, y1), (x, y), (x2, y2) = way.start, way.control, way.end
     yield f'<g class="cable" data-link="{escape(link.name)}">'
@@ -100,7 +100,8 @@ def _live(link: Link, ways: Mapping[Port, Curve], directions: list[str]) -> Iter
     )
     yield from directions
     for port, way in ways.items():
-        (x, y), (ux, uy) = way.at(0.3), way.heading(0.3)
+        share = 0.3 if fabric.is_switch(link.other(port).node) else 0.5  # links to hosts fan out
+        (x, y), (ux, uy) = way.at(share), way.heading(share)
         yield (
             f'<text class="figure" data-figure="{port}" x="{x - uy * 15:.1f}" y="{y + ux * 15:.1f}"'
             ' text-anchor="middle" dominant-baseline="central"></text>'

@@ -14,6 +14,7 @@ from emulation.network import require_machine
 from emulation.scripts import commands
 from ringlab.errors import UsageError
 from ringlab.experiments import both, progress, runner, simulated, store, table
+from ringlab.experiments.onlooker import NOBODY, Onlooker
 from ringlab.experiments.result import Result, dumps, to_data
 from ringlab.experiments.simulated_job import SPRAY
 from ringlab.experiments.spec import Spec
@@ -32,7 +33,15 @@ def dry_run(spec: Spec) -> list[str]:
     ]
 
 
-def run_and_keep(spec: Spec, text: str, root: Path, framework: str, json_target: str | None, backend: str) -> Result:
+def run_and_keep(
+    spec: Spec,
+    text: str,
+    root: Path,
+    framework: str,
+    json_target: str | None,
+    backend: str,
+    onlooker: Onlooker = NOBODY,
+) -> Result:
     """Run, keep in ``root``, print the table (or, with ``-``, the JSON object alone) on standard output.
 
     ``backend`` is one of ``ringlab.commands.backend``'s. With ``both`` the emulated result is returned, and kept, with
@@ -45,7 +54,7 @@ def run_and_keep(spec: Spec, text: str, root: Path, framework: str, json_target:
     if any(arm.policy == SPRAY for arm in spec.arms):
         raise UsageError(ONLY_SIMULATED)
     with progress.talk(total=runner.turns(spec)) as talk:
-        outcome = runner.run(spec, talk.say, talk.step, framework)
+        outcome = runner.run(spec, talk.say, talk.step, framework, onlooker)
     other = both.simulated_beside(spec, outcome.result) if backend == "both" and not outcome.result.failure else None
     return _kept(outcome.result, outcome.nccl_tests, text, root, json_target, other)
 
