@@ -29,6 +29,7 @@ COMMANDS = {
     "ab": "Compare two policies without writing a spec.",
     "report": "Make one HTML file of runs, to hand in or to read; CSV and figures too.",
     "collisions": "Draw the ways of flows with thousands of seeds: how full, how slow, and where.",
+    "view": "Show a run in a browser while it goes on, or as it went.",
     "explain": "Tell why each path was chosen, and what no policy can beat.",
     "trace": "Follow a packet through the switches' tables and groups.",
     "up": "Build a fabric and stay in it, at a prompt.",
