@@ -99,7 +99,8 @@ def measure(given):
     if machine and not machine.nccl:
         raise gpus.NoGpuError("ranks as hosts of their own need a torch with CUDA and NCCL; nccl-tests alone can't")
     plan = planned(given, machine)
-    show(f"\n{plan.name}: {plan.ranks} ranks, {' '.join(environment.told(plan.apart, plan.user)) or 'no settings'}")
+    settings = environment.told(plan.apart and plan.backend == "nccl", plan.user)
+    show(f"\n{plan.name}: {plan.ranks} ranks, {' '.join(settings) or 'no settings'}")
     start = now()
     said = ranks.on_fabric(plan, given.fabric, given.scale, chatter) if given.fabric else ranks.here(plan)
     return [*found, *written(plan, given, machine, said, (start, now()), show)]

@@ -81,7 +81,7 @@ def on_fabric(given, fabric, scale, say):
         with scratch_folder(plan.tag) as folder:
 
             def command(rank):
-                interface = interface_of(plan, placement[rank])
+                interface = plan.interface_name(described.nic(placement[rank]))
                 kept = rank_environment(os.environ, rank, interface=interface, apart=given.apart, user=given.user)
                 words = [f"{name}={value}" for name, value in kept.items()]
                 return ["env", "-i", *words, *argv(given, rank, store, folder)]
@@ -91,11 +91,6 @@ def on_fabric(given, fabric, scale, say):
             except hosts.RanksError as error:
                 raise RanksError(str(error)) from None
             return gathered(folder, given.ranks)
-
-
-def interface_of(plan, host):
-    """The name of the host's first network interface inside its namespace."""
-    return next(end.name for end in plan.interfaces if end.port == plan.fabric.nic(host))
 
 
 def gathered(folder, ranks):

@@ -276,10 +276,10 @@ def test_a_rank_that_fails_is_named(tmp_path):
 @pytest.mark.root
 @pytest.mark.timeout(240)
 def test_ranks_in_the_hosts_of_a_fabric_are_held_to_its_links(tmp_path):
-    """Two ranks of gloo over links of 100 Mb/s: 1 MiB takes 84 ms at least."""
+    """Two ranks of gloo over links of 100 Mb/s: 1 MiB takes 84 ms at least, less what a burst may pass."""
     pytest.importorskip("torch")
     words = ["--device", "cpu", "--sizes", "1M", "--iters", "2", "--fabric", "star:hosts=2,rate=100M"]
     done = run(*words, "--out", str(tmp_path), path=os.environ["PATH"])
     assert done.returncode == 0, done.stderr
     baseline = nccl_tests.parse((tmp_path / "gloo-2x1-fabric.txt").read_text(), "mine")
-    assert (1 << 20) * 8 / 100 < baseline.points[0].time_us < 10 * (1 << 20) * 8 / 100
+    assert 0.9 * (1 << 20) * 8 / 100 < baseline.points[0].time_us < 10 * (1 << 20) * 8 / 100
