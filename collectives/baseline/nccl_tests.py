@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from collectives.baseline import nccl_json, rccl_json
-from collectives.baseline.model import Baseline
+from collectives.baseline.model import Baseline, BaselineError
 from collectives.baseline.nccl_output import Device, Output, baseline
 from collectives.baseline.nccl_table import Row, read
 from collectives.baseline.nccl_version import version_of
@@ -27,6 +27,7 @@ _STATED = re.compile(r"\bNCCL version (?P<library>\d[\d.]*\d)")  # NCCL's own li
 _RCCL = re.compile(r"\bRCCL version\s*:\s*(?P<library>\S+)")
 _RCCL_TESTS = re.compile(r"\brccl-tests: Version\s+(?P<tests>\S+)")
 _PROGRAM = re.compile(r"(?P<name>\w+_perf)\b")
+_ARM = "# ringlab arm "
 _BY_RINGLAB = "measured by ringlab"  # our own table: no NCCL took part
 
 
@@ -44,9 +45,17 @@ def output(text: str, name: str) -> Output:
         return rccl_json.output(text, name)
     table = read(text, name)
     lines = tuple(table.unmarked())
+    _one_arm(lines, name)
     programs = [found["name"] for line in lines if "ollective test" in line and (found := _PROGRAM.search(line))]
     rows = tuple(_counted(row) if table.layout.delta else row for row in table.rows if row.size_bytes > 0)
     return Output(programs[0] if programs else "", _library(lines), tuple(_devices(lines)), rows)
+
+
+def _one_arm(lines: Sequence[str], name: str) -> None:
+    """A ringlab run keeps the tables of all its arms in one file; as repeats of one sweep they would be mixed."""
+    arms = list(dict.fromkeys(line.split()[3] for line in lines if line.startswith(_ARM) and len(line.split()) > 3))
+    if len(arms) > 1:
+        raise BaselineError(f"{name}: holds the arms {', '.join(arms[:4])} of a run; name the run's folder instead")
 
 
 def _counted(row: Row) -> Row:

@@ -22,7 +22,9 @@ def limits(
 
 
 def _can(run: RunFacts, sweeps: Sequence[Baseline], runs: Sequence[RunFacts]) -> Iterator[str]:
-    if run.certificate.verdict != "invalid":
+    if run.certificate.verdict == "invalid":
+        yield "Nothing to rely on, as the run is invalid. What follows is of use once a run is valid."
+    else:
         yield (
             "Shares of line rate at equal size: yes. Bytes are the same whatever the dilation, and each share is of "
             "its own system's line rate."

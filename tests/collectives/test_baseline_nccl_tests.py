@@ -123,6 +123,13 @@ def test_groups_work_apart():
     assert parse(split, "n").nranks == 2
 
 
+def test_the_arms_of_a_run_are_not_mixed():
+    parts = [f"# ringlab arm {arm} block {block}\n{NEW}" for arm in ("ecmp:seed=1", "pinned") for block in (1, 2)]
+    assert parse("\n".join(parts[:2]), "n").points == parse(NEW, "n").points
+    with pytest.raises(BaselineError, match="n: holds the arms ecmp:seed=1, pinned of a run; name the run's folder"):
+        parse("\n".join(parts), "n")
+
+
 def as_json(version=3, **changes):
     data = {
         "version": version,
