@@ -7,12 +7,13 @@ all edges of a channel run at one rate, and the whole channel is *one* flow over
 number of ranks. It moves one edge's bytes; it can't be faster than a chunk each latency of a step; and the last chunk
 is one more latency under way.
 
-Several jobs are one replay: their flows side by side.
+What a job *moves* is worked out once; ``place`` puts it on any number of ways (other policies, other seeds) for the
+cost of an array. Several jobs are one replay: their flows side by side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,23 +24,41 @@ from collectives.schedule import Schedule
 from simulation.conditions import Conditions
 from simulation.links import Links
 from simulation.replay import Flows
+from simulation.routes import Route, Routes, both, load
 from simulation.streaming import segments
-from topologies.fabric import Port
 
-Route = Sequence[tuple[Port, float]]
-"""Directed links, and the share of the flow that crosses each (1; less where it is sprayed)."""
+__all__ = ["Connections", "Job", "Moves", "Plan", "Route", "Stream", "Ways", "place", "plan"]
+
+Index = NDArray[np.int64]
 
 Ways = Mapping[tuple[int, int, int], Route]
 """The route of each connection (source rank, destination rank, channel); none of those within a host."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """A channel of a relay: its connections, its steps, and the bits that cross each connection."""
+@dataclass(frozen=True, eq=False)
+class Connections:
+    """A schedule's connections as columns: by source rank, destination rank and channel, the order of its flows."""
 
-    connections: tuple[tuple[int, int, int], ...]
-    num_steps: int
-    bits: float
+    src: Index
+    dst: Index
+    channel: Index
+
+    @classmethod
+    def of(cls, schedule: Schedule) -> Connections:
+        pair, channel = np.divmod(np.unique(_codes(schedule)), schedule.num_channels)
+        return cls(*np.divmod(pair, schedule.num_ranks), channel)
+
+    def __len__(self) -> int:
+        return len(self.src)
+
+    def __iter__(self) -> Iterator[tuple[int, int, int]]:
+        return zip(self.src.tolist(), self.dst.tolist(), self.channel.tolist(), strict=True)
+
+
+def _codes(schedule: Schedule) -> Index:
+    """Of each transfer: a number for its connection, in their order."""
+    pair = schedule.src.astype(np.int64) * schedule.num_ranks + schedule.dst
+    return pair * schedule.num_channels + schedule.channel
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +75,61 @@ class Job:
         return cls(schedule, bounds[schedule.chunk + schedule.count] - bounds[schedule.chunk])
 
     @cached_property
-    def streams(self) -> tuple[Stream, ...]:
-        """Its channels, where it is a relay."""
-        return tuple(_streams(self))
+    def connections(self) -> Connections:
+        return Connections.of(self.schedule)
+
+    @cached_property
+    def connection(self) -> Index:
+        """Of each transfer."""
+        return np.unique(_codes(self.schedule), return_inverse=True)[1].reshape(-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A channel of a relay: the numbers of its connections, its steps, and the bits that cross each connection."""
+
+    connections: Index
+    num_steps: int
+    bits: float
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Transfers, or parts of them, as flows: the ``connection`` of each, the ``first`` of its transfer or not.
+
+    ``amount`` in bits; flow i waits for ``needs[starts[i]:starts[i + 1]]``; ``ranks`` and ``transfers`` as in ``Plan``.
+    """
+
+    connection: Index
+    first: NDArray[np.bool_]
+    amount: NDArray[np.float64]
+    starts: Index
+    needs: Index
+    ranks: Index
+    transfers: Index
+
+    @classmethod
+    def of(cls, job: Job) -> Parts:
+        cut = segments(job.schedule, job.nbytes)
+        ends = np.stack((job.schedule.src, job.schedule.dst), axis=1).astype(np.int64)[cut.transfer]
+        amount = 8.0 * job.nbytes[cut.transfer] / cut.parts
+        connection = job.connection[cut.transfer]
+        return cls(connection, cut.first, amount, cut.dependencies.starts, cut.dependencies.needs, ends, cut.transfer)
+
+
+@dataclass(frozen=True, eq=False)
+class Moves:
+    """What a job moves, wherever its ranks are and whichever ways it takes: ``streams`` of a relay, else ``parts``."""
+
+    connections: Connections
+    streams: tuple[Stream, ...]
+    parts: Parts | None
+
+    @classmethod
+    def of(cls, job: Job) -> Moves:
+        if job.schedule.relays:
+            return cls(job.connections, tuple(_streams(job)), None)
+        return cls(job.connections, (), Parts.of(job))
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,40 +144,42 @@ class Plan:
     flows: Flows
     caps: NDArray[np.float64]
     tail_s: NDArray[np.float64]
-    ranks: NDArray[np.int64] | None
-    transfers: NDArray[np.int64] | None
+    ranks: Index | None
+    transfers: Index | None
 
 
 def plan(job: Job, ways: Ways, back: Ways, links: Links, conditions: Conditions) -> Plan:
     """``back`` are the routes of the acknowledgements, none where they are not counted."""
-    return (
-        _relay(job, ways, back, links, conditions)
-        if job.schedule.relays
-        else _steps(job, ways, back, links, conditions)
-    )
+    moves = Moves.of(job)
+    there, returning = (Routes.of([given.get(key, ()) for key in moves.connections], links) for given in (ways, back))
+    return place(moves, there, returning, links, conditions)
 
 
-def _relay(job: Job, ways: Ways, back: Ways, links: Links, conditions: Conditions) -> Plan:
-    flows, caps, tails = [], [], []
-    for stream in job.streams:
-        there = [ways.get(key, ()) for key in stream.connections]
-        row, use = _row(there, [back.get(key, ()) for key in stream.connections], links, conditions)
-        step_s = conditions.turnaround_s + float(np.mean([_latency_s(way, links) for way in there]))
-        flows.append((row, use, stream.bits))
-        caps.append(stream.bits / (step_s * stream.num_steps) if step_s and stream.bits else np.inf)
-        tails.append(step_s)
-    rows, uses = _padded([row for row, _, _ in flows], [use for _, use, _ in flows])
-    number = len(flows)
-    nothing = np.zeros(number)
-    made = Flows(
-        rows,
-        uses,
-        np.array([bits for *_, bits in flows]),
-        nothing,
-        np.zeros(number + 1, dtype=np.int64),
-        np.zeros(0, dtype=np.int64),
-    )
-    return Plan(made, np.array(caps), np.array(tails), None, None)
+def place(moves: Moves, there: Routes, back: Routes, links: Links, conditions: Conditions) -> Plan:
+    """What moves, on the ways of its connections (``there``) and of their acknowledgements."""
+    rows, use = both(there, back, conditions.payload_share, conditions.ack_share)
+    step_s = conditions.turnaround_s + there.latency_s(links)
+    if moves.parts is None:
+        return _relay(moves.streams, rows, use, step_s, len(links.ports))
+    return _steps(moves.parts, rows, use, step_s)
+
+
+def _relay(
+    streams: tuple[Stream, ...], rows: Index, use: NDArray[np.float64], step_s: NDArray[np.float64], num_links: int
+) -> Plan:
+    taken = [load(rows[stream.connections], use[stream.connections], num_links) for stream in streams]
+    crossed = [np.flatnonzero(each) for each in taken]
+    width = max(1, max(map(len, crossed), default=1))
+    number = len(streams)
+    row_of, use_of = np.full((number, width), -1, dtype=np.int64), np.zeros((number, width))
+    for place_, (which, each) in enumerate(zip(crossed, taken, strict=True)):
+        row_of[place_, : len(which)], use_of[place_, : len(which)] = which, each[which]
+    bits = np.array([stream.bits for stream in streams])
+    mean_s = np.array([float(np.mean(step_s[stream.connections])) for stream in streams])
+    steps_s = mean_s * [stream.num_steps for stream in streams]
+    caps = np.divide(bits, steps_s, out=np.full(number, np.inf), where=(steps_s > 0) & (bits > 0))
+    nothing, none = np.zeros(number), np.zeros(number + 1, dtype=np.int64)
+    return Plan(Flows(row_of, use_of, bits, nothing, none, none[:0]), caps, mean_s, None, None)
 
 
 def _streams(job: Job) -> Iterator[Stream]:
@@ -115,69 +188,14 @@ def _streams(job: Job) -> Iterator[Stream]:
         mine = schedule.channel == channel
         if not mine.any():
             continue
-        pairs = np.unique(schedule.src[mine].astype(np.int64) * schedule.num_ranks + schedule.dst[mine])
         largest = np.zeros(schedule.num_steps, dtype=np.int64)
         np.maximum.at(largest, schedule.step[mine], job.nbytes[mine])
-        connections = tuple((*divmod(pair, schedule.num_ranks), channel) for pair in pairs.tolist())
-        yield Stream(connections, len(np.unique(schedule.step[mine])), 8.0 * float(largest.sum()))
+        steps = int(np.count_nonzero(np.bincount(schedule.step[mine])))
+        yield Stream(np.flatnonzero(job.connections.channel == channel), steps, 8.0 * float(largest.sum()))
 
 
-def _steps(job: Job, ways: Ways, back: Ways, links: Links, conditions: Conditions) -> Plan:
-    schedule = job.schedule
-    pair = schedule.src.astype(np.int64) * schedule.num_ranks + schedule.dst
-    different, which = np.unique(pair * schedule.num_channels + schedule.channel, return_inverse=True)
-    rows, uses, lags = [], [], []
-    for connection in different.tolist():
-        both_ends, channel = divmod(connection, schedule.num_channels)
-        src, dst = divmod(both_ends, schedule.num_ranks)
-        way = ways.get((src, dst, channel), ())
-        row, use = _row([way], [back.get((src, dst, channel), ())], links, conditions)
-        rows.append(row)
-        uses.append(use)
-        lags.append(conditions.turnaround_s + _latency_s(way, links))
-    row_of, use_of = _padded(rows, uses)
-    lag_s: NDArray[np.float64] = np.array(lags, dtype=np.float64)
-    cut = segments(schedule, job.nbytes)
-    way_of = which.reshape(-1)[cut.transfer]
-    made = Flows(
-        row_of[way_of],
-        use_of[way_of],
-        8.0 * job.nbytes[cut.transfer] / cut.parts,
-        np.where(cut.first, lag_s[way_of], 0.0),
-        cut.dependencies.starts,
-        cut.dependencies.needs,
-    )
-    ends = np.stack((schedule.src, schedule.dst), axis=1).astype(np.int64)[cut.transfer]
-    return Plan(made, np.full(len(made), np.inf), np.zeros(len(made)), ends, cut.transfer)
-
-
-def _row(
-    there: Sequence[Route], back: Sequence[Route], links: Links, conditions: Conditions
-) -> tuple[list[int], list[float]]:
-    """Links of the routes, once each, and what a unit of the rate takes of each."""
-    taken: dict[int, float] = {}
-    for route in there:
-        for port, share in route:
-            link = links.number[port]
-            taken[link] = taken.get(link, 0.0) + share / conditions.payload_share
-    for route in back if conditions.ack_share else ():
-        for port, share in route:
-            link = links.number[port]
-            taken[link] = taken.get(link, 0.0) + share * conditions.ack_share
-    return list(taken), list(taken.values())
-
-
-def _latency_s(route: Route, links: Links) -> float:
-    """Of the ways that a flow takes, weighed by what crosses them."""
-    return sum(share * float(links.latency_s[links.number[port]]) for port, share in route)
-
-
-def _padded(
-    rows: Sequence[Sequence[int]], uses: Sequence[Sequence[float]]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    width = max(1, max(map(len, rows), default=1))
-    row_of, use_of = np.full((len(rows), width), -1, dtype=np.int64), np.zeros((len(rows), width))
-    for number, (row, use) in enumerate(zip(rows, uses, strict=True)):
-        row_of[number, : len(row)] = row
-        use_of[number, : len(use)] = use
-    return row_of, use_of
+def _steps(parts: Parts, rows: Index, use: NDArray[np.float64], step_s: NDArray[np.float64]) -> Plan:
+    lag_s = np.where(parts.first, step_s[parts.connection], 0.0)
+    flows = Flows(rows[parts.connection], use[parts.connection], parts.amount, lag_s, parts.starts, parts.needs)
+    number = len(flows)
+    return Plan(flows, np.full(number, np.inf), np.zeros(number), parts.ranks, parts.transfers)

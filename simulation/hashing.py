@@ -163,12 +163,7 @@ def emulated(seed: int, src_port: ArrayLike | None = None, dst_port: ArrayLike |
     TCP ports are those of hosts with one rank each if not given; a queue is no part of a 5-tuple and makes no
     difference. Some 1 us a flow and choice: fifty times as slow as ``mixed``.
     """
-    keyed = blake2b(digest_size=8, key=seed.to_bytes(8, "big"))
-
-    def draw(message: bytes) -> bytes:
-        hashed = keyed.copy()
-        hashed.update(message)
-        return hashed.digest()
+    again = blake2b(digest_size=8, key=seed.to_bytes(8, "big")).copy
 
     def pick(tables: NextHops, pairs: Pairs, which: Index, switch: Index, count: Index) -> Index:
         connect = CONNECT_PORT + pairs.channel % MAX_CHANNELS if src_port is None else np.asarray(src_port)
@@ -180,9 +175,13 @@ def emulated(seed: int, src_port: ArrayLike | None = None, dst_port: ArrayLike |
         messages[:, 16] = _TCP
         messages[:, 17:19] = _big_endian(connect[which], ">u2")
         messages[:, 19:21] = _big_endian(listen[which], ">u2")
-        flat = messages.tobytes()
-        drawn = b"".join([draw(flat[start : start + 21]) for start in range(0, len(flat), 21)])
-        return (np.frombuffer(drawn, dtype=">u8").astype(np.uint64) % count.astype(np.uint64)).astype(np.intp)
+        drawn = []
+        for message in messages.view("V21").reshape(-1).tolist():
+            hashed = again()
+            hashed.update(message)
+            drawn.append(hashed.digest())
+        numbers = np.frombuffer(b"".join(drawn), dtype=">u8").astype(np.uint64)
+        return (numbers % count.astype(np.uint64)).astype(np.intp)
 
     return pick
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.routing.layout import once_a_fabric
 from topologies.fabric import Fabric, Port
 from topologies.traffic import Path
 
@@ -24,14 +25,8 @@ class Links:
     @classmethod
     def of(cls, fabric: Fabric, rate_bps: Callable[[Port], float] | None = None) -> Links:
         """Of every link of ``fabric``, both directions; ``rate_bps`` instead of the rates that it states."""
-        ports = tuple(fabric.directed_links())
-        links = [fabric.link(port) for port in ports]
-        return cls(
-            ports,
-            {port: number for number, port in enumerate(ports)},
-            np.array([rate_bps(port) if rate_bps else link.rate_bps for port, link in zip(ports, links, strict=True)]),
-            np.array([link.latency_s for link in links]),
-        )
+        stated = _stated(fabric)
+        return replace(stated, rate_bps=np.array(list(map(rate_bps, stated.ports)))) if rate_bps else stated
 
     def rows(self, paths: Sequence[Path] | Iterable[Path]) -> NDArray[np.int32]:
         """``rows[flow, hop]``: link numbers, filled up with -1."""
@@ -40,3 +35,13 @@ class Links:
         for row, numbers in zip(rows, found, strict=True):
             row[: len(numbers)] = numbers
         return rows
+
+
+@once_a_fabric
+def _stated(fabric: Fabric) -> Links:
+    ports = tuple(fabric.directed_links())
+    links = [fabric.link(port) for port in ports]
+    rate_bps, latency_s = (np.array([getattr(link, name) for link in links]) for name in ("rate_bps", "latency_s"))
+    for shared in (rate_bps, latency_s):
+        shared.setflags(write=False)
+    return Links(ports, {port: number for number, port in enumerate(ports)}, rate_bps, latency_s)

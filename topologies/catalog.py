@@ -100,8 +100,9 @@ def generate(generator: str, settings: Mapping[str, object]) -> Fabric:
     return function(**arguments)
 
 
+@lru_cache(maxsize=16)
 def from_short_form(text: str) -> Fabric:
-    """``"ring:switches=8,hosts=1"`` -> the fabric. FabricError says what is wrong with the text."""
+    """``"ring:switches=8,hosts=1"`` -> the fabric, remembered. FabricError says what is wrong with the text."""
     if text.partition(":")[0].strip() == systems.WORD:
         return systems.from_short_form(text)
     generator, _, rest = text.partition(":")

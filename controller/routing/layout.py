@@ -6,7 +6,6 @@ Placement looks at thousands of flows; hashing names and ports for each would ta
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -32,13 +31,14 @@ class Layout:
 
 def once_a_fabric(find: Callable[[Fabric], Found]) -> Callable[[Fabric], Found]:
     """Remembers what ``find`` answers for as long as the fabric lives. By identity: to hash a fabric is slow."""
-    known: dict[int, Found] = {}
+    name = f"once {find.__module__}.{find.__qualname__}"
 
     def remembered(fabric: Fabric) -> Found:
-        if id(fabric) not in known:
-            known[id(fabric)] = find(fabric)
-            weakref.finalize(fabric, known.pop, id(fabric))
-        return known[id(fabric)]
+        found = vars(fabric)  # beside its cached properties: an answer that holds the fabric goes with it
+        if name not in found:
+            found[name] = find(fabric)
+        answer: Found = found[name]
+        return answer
 
     return remembered
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from itertools import zip_longest
 
+from controller.routing.layout import once_a_fabric
 from topologies.fabric import Fabric
 from topologies.spelling import did_you_mean
 from topologies.yaml_lines import FieldPath, Problems
@@ -25,11 +26,16 @@ def interleaved(fabric: Fabric, ranks: int) -> tuple[str, ...]:
 
     A leaf here is any switch with hosts. More ranks than hosts go round again.
     """
+    order = _by_turns(fabric)
+    return tuple(order[rank % len(order)] for rank in range(ranks))
+
+
+@once_a_fabric
+def _by_turns(fabric: Fabric) -> tuple[str, ...]:
     on_leaf: dict[str, list[str]] = {}
     for host in fabric.hosts:
         on_leaf.setdefault(fabric.attachment(host).node, []).append(host)
-    order = [host for row in zip_longest(*on_leaf.values()) for host in row if host is not None]
-    return tuple(order[rank % len(order)] for rank in range(ranks))
+    return tuple(host for row in zip_longest(*on_leaf.values()) for host in row if host is not None)
 
 
 KINDS: Mapping[str, Callable[[Fabric, int], tuple[str, ...]]] = {"contiguous": contiguous, "interleaved": interleaved}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import log
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,13 @@ from ringlab.experiments import fabrics, libraries, placement
 from ringlab.experiments.arms import OURS, Arm, CheckLibrary, read_arms, read_pairs
 from ringlab.experiments.baselines import wrong_name
 from ringlab.experiments.faults_spec import Scene, read_faults
-from ringlab.experiments.spec_file import MAX_RANKS, MAX_SIZES, RUN, SpecError, SpecFile, Sweep, meant
+from ringlab.experiments.spec_file import MAX_RANKS, MAX_SIZES, RUN, SpecError, SpecFile, Sweep, meant, meant_by
 from ringlab.text_files import read_text
 from topologies.fabric import Fabric
 from topologies.spelling import did_you_mean
 from topologies.yaml_lines import Document, Problems
 
-__all__ = ["Arm", "Spec", "SpecError", "Transport", "loads", "read", "with_changes"]
+__all__ = ["Arm", "Spec", "SpecError", "Transport", "from_data", "loads", "read", "with_changes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,11 @@ def read(path: Path) -> tuple[Spec, str]:
 def loads(text: str, where: str = "spec", folder: Path = Path()) -> Spec:
     """The spec in ``text``; files that it names are sought from ``folder``. Raises SpecError."""
     return meant(text, where, folder, RUN, _meaning)
+
+
+def from_data(data: object, where: str = "spec") -> Spec:
+    """The spec that plain JSON ``data`` are: no text, so errors name no line. Raises as ``loads``."""
+    return meant_by(Document(where, data), Path(), RUN, _meaning)
 
 
 def with_changes(
@@ -201,7 +207,7 @@ def _faults(
 ) -> tuple[Fault, ...]:
     if not written.faults or problems.errors:  # steps are those of a schedule that can be
         return ()
-    steps = algorithms.build(written.algorithm, len(hosts), written.channels).num_steps
+    steps = _num_steps(written.algorithm, len(hosts), written.channels)
     return read_faults(written.faults, Scene(fabric, hosts, steps, sizes * written.iterations), problems)
 
 
@@ -235,16 +241,22 @@ def check_algorithm(name: str, ranks: int, channels: int, problems: Problems, be
         problems.add(("algorithm",), f"no algorithm {name!r}; {did_you_mean(name, (*algorithms.names(), *beside))}")
         return
     try:
-        algorithms.build(name, ranks)
+        _num_steps(name, ranks, 1)
     except ScheduleError as error:
         problems.add(("algorithm",), str(error))
         return
     if channels == 1:
         return
     try:
-        algorithms.build(name, ranks, channels)
+        _num_steps(name, ranks, channels)
     except ScheduleError as error:
         problems.add(("channels",), str(error))
+
+
+@lru_cache(256)
+def _num_steps(name: str, ranks: int, channels: int) -> int:
+    """Of an all_reduce, which is built for it: remembered, as a sweep asks ten thousand times. Raises ScheduleError."""
+    return algorithms.build(name, ranks, channels).num_steps
 
 
 def _sizes(written: SpecFile, problems: Problems) -> tuple[int, ...]:

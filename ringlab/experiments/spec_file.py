@@ -75,57 +75,84 @@ Size = Annotated[int, BeforeValidator(_size)]
 class Model(BaseModel):
     """No unknown fields, and no guessing of types: ``"3"`` is no number."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 class Sweep(Model):
     """``sizes: {min: 1K, max: 64M, factor: 4}``."""
 
     min: Size
+    """The smallest size."""
     max: Size
+    """No size is larger."""
     factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 2.0
+    """Each size is so many times the one before."""
 
 
 class Transport(Model):
     """How the ranks' bytes travel."""
 
     mtu: Annotated[int, Field(ge=576, le=9000)] = 9000
+    """Bytes of the largest IP packet."""
     congestion: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,15}$")] = "reno"
+    """TCP's congestion control."""
     queue: Annotated[int | None, BeforeValidator(auto(_size))] = None
+    """Bytes that wait at a link at most; auto: from the link's rate."""
     delays: Literal["auto", "relay", "none"] = "auto"
+    """How links get their latency: auto (by the kernel, if it can), relay (by a process, at a cost), none."""
 
 
 class SpecFile(Model):
     """The fields as they are written; each is explained where it is used, in ``examples/leaf-spine.yaml``."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    """What the run is called; also part of its folder's name."""
     fabric: Annotated[
         Annotated[str, Tag("<text>")] | Annotated[dict[str, Any], Tag("<mapping>")], Discriminator(by_shape)
     ]
+    """A short form, a file as {file: PATH}, or a fabric in place."""
     placement: Annotated[
         Annotated[str, Tag("<text>")] | Annotated[list[str], Tag("<list>")], Discriminator(by_shape)
     ] = "contiguous"
+    """Which host each rank runs on: contiguous, interleaved (neighbours on different switches), or a list of hosts."""
     ranks: Annotated[int, Field(ge=2, le=MAX_RANKS)] | None = None
+    """How many; by default as many as hosts."""
     collective: Annotated[str, BeforeValidator(one_of(["all_reduce"]))] = "all_reduce"
+    """The operation."""
     algorithm: str
+    """The schedule: ring, halving-doubling, ... (ringlab schedule --help), or auto: chosen by measured costs."""
     library: Annotated[str, BeforeValidator(one_of(EMULATED))] = "ringlab"
+    """Whose collective runs, in arms that name none: ringlab, gloo or openmpi."""
     channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)] = 1
+    """Connections between two neighbours, each with a part of the data."""
     dtype: Annotated[str, BeforeValidator(one_of(DTYPES))] = "float"
+    """The elements' type, by nccl-tests' name."""
     sizes: Annotated[
         Annotated[list[Size], Tag("<list>"), Field(min_length=1, max_length=MAX_SIZES)]
         | Annotated[Sweep, Tag("<mapping>")],
         Discriminator(by_shape),
     ]
+    """Bytes of each rank's buffer, in binary units: a list, or {min: 64K, max: 16M, factor: 4}."""
     arms: Annotated[list[Any], Field(min_length=1, max_length=256)]
+    """The policies that take turns: a name, {ecmp: {seeds: [1, 2, 3]}}, {pinned: {library: gloo}}."""
     repeats: Annotated[int, Field(ge=1, le=1000)] = 3
+    """Turns of every arm, each on fresh connections."""
     iterations: Annotated[int, Field(ge=1, le=100_000)] = 2
+    """Measured operations of each size in a turn."""
     warmup: Annotated[int, Field(ge=0, le=100_000)] = 1
+    """Rounds over all sizes before a turn's first measured operation."""
     timeout_s: Annotated[float, Field(gt=0, le=86400)] = 60.0
+    """A rank that hears nothing for so long gives up."""
     scale: Annotated[float | None, BeforeValidator(auto(factor))] = None
+    """Time dilation: how many times slower than the fabric; auto: what this machine can carry."""
     baseline: Any = None
+    """A published sweep's name (ringlab baseline list), or {file: PATH, line_rate: GB/s}."""
     transport: Transport = Transport()
+    """How bytes travel."""
     compare: list[Any] | None = None
+    """Pairs of policies or arms; by default the last policy against each other one."""
     faults: Annotated[list[Any], Field(max_length=64)] = []
+    """What breaks when: see the how-to on faults."""
 
 
 HINTS = {
@@ -210,7 +237,20 @@ def meant(
     ``meaning`` of the file, its document, the ``folder`` from where files that it names are sought, and its problems.
     """
     try:
-        document = read_document(text, where)
+        return meant_by(read_document(text, where), folder, form, meaning, error)
+    except DocumentError as wrong:
+        raise error(wrong.errors) from None
+
+
+def meant_by(
+    document: Document,
+    folder: Path,
+    form: Form[M],
+    meaning: Callable[[M, Document, Path, Problems], T],
+    error: type[SpecError] = SpecError,
+) -> T:
+    """The same of a document that has been read."""
+    try:
         problems = Problems(document)
         written = check_form(document, problems, form)
         problems.raise_any()

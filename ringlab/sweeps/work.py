@@ -1,4 +1,6 @@
-"""What a worker does: a scenario in, a record out. Knows no engine, keeps nothing between two calls, never raises.
+"""What a worker does: a scenario in, a record out. Knows no engine, never raises.
+
+What it remembers from one scenario to the next (fabrics, schedules) makes no difference to a record, only to its time.
 
 A record is ``{id, ok, result, meta}``, or ``{id, ok, error, exit_code, meta}``. ``result`` holds a run's figures
 without its links, samples and fabric: about a kilobyte, to be sent and kept by the thousand. All but ``meta`` follows
@@ -10,19 +12,16 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ringlab import __version__
 from ringlab.errors import RunError, exit_code_of
-from ringlab.sweeps.scenario import EMULATED, canonical
+from ringlab.sweeps.scenario import EMULATED
 
 if TYPE_CHECKING:
     from ringlab.experiments.result import Arm, Result, SizeResult
-    from ringlab.experiments.spec import Spec
-    from topologies.fabric import Fabric
+    from ringlab.experiments.simulated_figures import Figures
 
 Record = dict[str, Any]
 
@@ -55,28 +54,21 @@ def one_line(error: BaseException) -> str:
     return words if exit_code_of(error) is not None and words else f"{type(error).__name__}: {words}".rstrip(": ")
 
 
-def _run(scenario: Mapping[str, Any]) -> Result:
-    from ringlab.experiments import runner, simulated  # noqa: PLC0415 - slow to import, and not on the sender's side
+def _run(scenario: Mapping[str, Any]) -> Result | Figures:
+    from ringlab.experiments import runner, simulated_figures  # noqa: PLC0415 - slow, and not on the sender's side
     from ringlab.experiments import spec as specs  # noqa: PLC0415 - likewise
 
-    spec: Spec = specs.loads(canonical(scenario["spec"]), f"scenario {scenario['id']}")
-    spec = replace(spec, fabric=_shared(spec.fabric))
+    spec = specs.from_data(scenario["spec"], f"scenario {scenario['id']}")
     if scenario["backend"] == EMULATED:
         return runner.run(spec, _unheard, _unheard).result
-    return simulated.run(spec)
-
-
-@lru_cache(maxsize=16)
-def _shared(fabric: Fabric) -> Fabric:
-    """The first of equal fabrics: it, and whoever remembers something by it, need not work it out again."""
-    return fabric
+    return simulated_figures.figures(spec)
 
 
 def _unheard(_text: str) -> None:
     """A sweep's progress is its scenarios."""
 
 
-def _checked(result: Result) -> Result:
+def _checked(result: Result | Figures) -> Result | Figures:
     if result.failure:
         raise RunError(result.failure)
     wrong = sum(found.wrong for arm in result.arms for found in arm.results)
@@ -85,7 +77,7 @@ def _checked(result: Result) -> Result:
     return result
 
 
-def _figures(result: Result) -> dict[str, Any]:
+def _figures(result: Result | Figures) -> dict[str, Any]:
     """Units as in ``ringlab.experiments.result``."""
     names = ("name", "collective", "algorithm", "channels", "ranks", "scale", "line_rate_bps", "nominal_line_rate_bps")
     return {

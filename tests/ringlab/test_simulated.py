@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from collectives import algorithms
 from collectives.job import demands
 from emulation.errors import MachineError
 from ringlab.cli import main
@@ -12,6 +13,7 @@ from ringlab.errors import UsageError
 from ringlab.experiments import both, simulated, spec
 from ringlab.experiments.result import dumps
 from ringlab.experiments.simulated_faults import FAILOVER_S
+from ringlab.experiments.simulated_job import route
 from topologies.traffic import link_bytes
 
 SPEC = """
@@ -63,11 +65,10 @@ def test_a_tree_streams_so_that_it_is_faster_than_step_after_step():
 def test_bytes_per_link_are_those_of_the_job():
     wanted = loads(sizes="[1000003]", dtype="int8", algorithm="halving-doubling")
     result = simulated.run(wanted)
-    job = simulated.SimulatedJob.of(wanted)
-    expected = demands(job.schedule, wanted.placement, 1000003, 1)
+    expected = demands(algorithms.build("halving-doubling", 4), wanted.placement, 1000003, 1)
     assert all(one.difference == 0 for one in result.links if one.bytes_predicted)
     for arm in wanted.arms:
-        routed = simulated.route(wanted.fabric, arm.policy, expected)
+        routed = route(wanted.fabric, arm.policy, expected)
         by_name = {wanted.fabric.direction(port): n for port, n in link_bytes(expected, routed.paths).items()}
         assert {
             one.name: one.bytes_counted for one in result.links if one.arm == arm.name and one.bytes_counted

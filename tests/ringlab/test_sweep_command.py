@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ringlab import cli
-from ringlab.experiments import simulated
+from ringlab.experiments import simulated, simulated_figures
 from ringlab.sweeps import work
 from ringlab.sweeps.plot import swept
 from ringlab.sweeps.rows import rows
@@ -130,8 +130,8 @@ def test_resume_runs_what_is_missing_and_no_more(sweep, file, monkeypatch):
 
 
 def fail(monkeypatch, which):
-    """``simulated.run`` fails where ``which(spec, how many times this spec was run before)``."""
-    real, before = simulated.run, {}
+    """``figures`` fails where ``which(spec, how many times this spec was run before)``."""
+    real, before = simulated_figures.figures, {}
 
     def run(spec):
         seed, key = spec.data["arms"][1], json.dumps(spec.data)
@@ -140,7 +140,7 @@ def fail(monkeypatch, which):
             raise RuntimeError(f"no luck with {seed}\nat all")
         return real(spec)
 
-    monkeypatch.setattr(simulated, "run", run)
+    monkeypatch.setattr(simulated_figures, "figures", run)
     return before
 
 

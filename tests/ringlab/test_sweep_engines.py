@@ -224,7 +224,7 @@ def test_a_scenario_that_can_not_be_is_a_record_with_one_line():
 
 
 def test_an_error_of_our_own_is_a_record_too(monkeypatch):
-    monkeypatch.setattr("ringlab.experiments.simulated.run", lambda _spec: 1 // 0)
+    monkeypatch.setattr("ringlab.experiments.simulated_figures.figures", lambda _spec: 1 // 0)
     record = work.run(next(loads(SWEEP).scenarios()).data)
     assert record["error"] == "ZeroDivisionError: integer division or modulo by zero"
     assert record["exit_code"] == 4

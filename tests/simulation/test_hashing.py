@@ -15,6 +15,7 @@ from simulation.next_hops import MAX_PAIRS
 from simulation.spraying import spread
 from topologies import catalog
 from topologies.fabric import Cable, Fabric, FabricError
+from topologies.fat_tree import fat_tree
 from topologies.ports import connect_port, listen_port
 from topologies.traffic import Demand, FlowKey, Path
 
@@ -224,7 +225,7 @@ def test_tables_are_found_once_and_have_a_limit(monkeypatch):
     assert NextHops.of(fabric, frozenset({"edge1-agg1"})) is not NextHops.of(fabric)
     monkeypatch.setattr("simulation.next_hops.MAX_PAIRS", 20 * 8 - 1)
     with pytest.raises(FabricError, match="20 switches to 8 leaves"):
-        NextHops.of(catalog.from_short_form("fat-tree:k=4"))
+        NextHops.of(fat_tree(4))
     assert MAX_PAIRS > 10_000**2
 
 

@@ -1,0 +1,245 @@
+"""A spec to the figures of its arms without a packet, and nothing besides: what a sweep does ten thousand times.
+
+Theory of operation. Every arm's policy routes the same demands as in an emulated run; every size is one replay
+(``simulation.run``); operations follow each other, so that faults find the one that is under way. A spec's figures are
+the same to the bit whenever they are worked out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from collectives import metrics
+from collectives.choice import AUTO, Choice, Network, choose
+from collectives.operations import Operation
+from controller.routing import RoutingError, Situation
+from controller.routing.layout import once_a_fabric
+from ringlab.errors import UsageError
+from ringlab.experiments import result as results
+from ringlab.experiments import simulated_faults as faulty
+from ringlab.experiments.arms import OURS
+from ringlab.experiments.faults_spec import scaled
+from ringlab.experiments.simulated_certificate import certificate
+from ringlab.experiments.simulated_job import SPRAY, SimulatedJob, Ways
+from ringlab.experiments.spec import Arm, Spec
+from simulation import fluid
+from simulation.collective import Plan, place
+from simulation.conditions import TURNAROUND_S, Conditions
+from simulation.links import Links
+from simulation.replay import Change, StalledError
+from simulation.routes import both
+from simulation.run import Timeline, joined, simulate
+from topologies import measures
+from topologies.fabric import Fabric
+
+SLACK = 0.01
+"""Ends nearer to each other than this share of an average transfer's time are one moment: see ``replay``."""
+
+CLOSED_FORM_TRANSFERS = 1 << 18
+"""Of more the closed form would take longer than the replay that it stands beside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The emulated run that this one stands beside: its scale, and what a step was measured to take there."""
+
+    scale: float
+    step_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a simulation finds, in the words of a ``Result``; ``spec`` is the one that was simulated (no ``auto``)."""
+
+    spec: Spec
+    name: str
+    collective: str
+    algorithm: str
+    channels: int
+    ranks: int
+    scale: float
+    line_rate_bps: float
+    nominal_line_rate_bps: float
+    arms: tuple[results.Arm, ...]
+    certificate: results.Certificate
+    turnaround_s: float
+    failure: str | None
+
+
+def figures(spec: Spec, beside_run: Beside | None = None) -> Figures:
+    """UsageError for what has no simulation; a flow without a way is the ``failure``."""
+    _check(spec)
+    scale = beside_run.scale if beside_run else spec.scale or 1.0
+    spec, notes = _settled(replace(spec, faults=scaled(spec.faults, scale)))
+    links = _links(spec, scale, silent=beside_run is not None)
+    turnaround_s = beside_run.step_s if beside_run else TURNAROUND_S * scale
+    conditions = Conditions.tcp(spec.transport.mtu, turnaround_s)
+    job = job_of(spec)
+    arms, failure = [], None
+    for arm in spec.arms:
+        try:
+            arms.append(_Arm(spec, job, arm, links, conditions, scale).run())
+        except (StalledError, RoutingError) as error:
+            failure = f"{arm.name}: {error}"
+            break
+    line_rate = line_rate_bps(spec.fabric)
+    return Figures(
+        spec, spec.name, spec.collective, spec.algorithm, spec.channels, len(spec.placement), scale, line_rate / scale,
+        line_rate, tuple(arms), certificate(spec, job.schedule, arms, conditions, links, notes), turnaround_s, failure,
+    )  # fmt: skip
+
+
+def job_of(spec: Spec) -> SimulatedJob:
+    itemsize = metrics.DTYPES[spec.dtype].itemsize
+    return SimulatedJob.of(spec.fabric, spec.placement, spec.algorithm, spec.channels, itemsize)
+
+
+class _Arm:
+    """One arm's operations, one after the other."""
+
+    def __init__(
+        self, spec: Spec, job: SimulatedJob, arm: Arm, links: Links, conditions: Conditions, scale: float
+    ) -> None:
+        self._spec, self._job, self._arm, self._links, self._scale = spec, job, arm, links, scale
+        sprayed = arm.policy == SPRAY
+        self._conditions = (
+            conditions
+            if not sprayed
+            else replace(conditions, payload_share=conditions.payload_share / conditions.spray)
+        )
+        self._begun_s: dict[tuple[int, int], float] = {}
+        self._ways: dict[frozenset[str], Ways] = {}
+
+    def run(self) -> results.Arm:
+        spec = self._spec
+        found, now, operation = [], 0.0, 0
+        for size in spec.sizes:
+            times = []
+            for _ in range(spec.iterations if spec.faults else 1):
+                operation += 1
+                times.append(self._operation(size, now, operation))
+                now += times[-1]
+            found.append(self._size(size, times))
+        return results.Arm(self._arm.name, self._arm.group, None, None, tuple(found))
+
+    def _route(self, dead: frozenset[str]) -> Ways:
+        if dead not in self._ways:
+            self._ways[dead] = self._job.ways(self._arm.policy, max(self._spec.sizes), Situation(dead))
+        return self._ways[dead]
+
+    def _operation(self, size: int, now: float, operation: int) -> float:
+        """Seconds from ``now`` on. Faults that wait for a step of it come in the second replay."""
+        spec = self._spec
+        if not spec.faults:
+            return self._replayed(size, [faulty.Epoch(0.0, self._links.rate_bps, Situation())], now).completion_s
+        timeline = self._replayed(size, self._epochs(), now)
+        for awaited in sorted(one for one in faulty.awaited(spec.faults) if one[0] == operation):
+            self._begun_s[awaited] = now + self._step_begins(timeline, awaited[1])
+            timeline = self._replayed(size, self._epochs(), now)
+        return timeline.completion_s
+
+    def _epochs(self) -> list[faulty.Epoch]:
+        return faulty.epochs(self._spec.faults, self._begun_s, self._spec.fabric, self._links)
+
+    def _step_begins(self, timeline: Timeline, step: int) -> float:
+        schedule = self._job.schedule
+        if schedule.relays:  # one flow for all steps, each as long as the others
+            return timeline.completion_s * step / schedule.num_steps
+        steps = schedule.step if timeline.transfers is None else schedule.step[timeline.transfers]
+        return float(timeline.start_s[steps == step].min())
+
+    def _replayed(self, size: int, epochs: Sequence[faulty.Epoch], now: float) -> Timeline:
+        """From the last epoch that has begun by ``now``; routes that do not change are planned once."""
+        current = [epoch for epoch in epochs if epoch.at_s <= now][-1]
+        coming = [epoch for epoch in epochs if epoch.at_s > now]
+        links = replace(self._links, rate_bps=current.capacity)
+        plan = self._placed(size, current.situation.dead, links)
+        changes, known = [], current.situation.dead
+        for epoch in coming:
+            rows = use = None
+            if epoch.situation.dead != known:
+                known = epoch.situation.dead
+                other = self._placed(size, known, links)
+                flows, _ = joined([other], len(links.rate_bps))
+                rows, use = flows.rows, flows.use
+            changes.append(Change(epoch.at_s - now, epoch.capacity, rows, use))
+        average_s = float(np.mean(plan.flows.amount)) / float(links.rate_bps.max())
+        (timeline,) = simulate([plan], [self._job.schedule.num_ranks], links, changes, SLACK * average_s)
+        return timeline
+
+    def _placed(self, size: int, dead: frozenset[str], links: Links) -> Plan:
+        ways = self._route(dead)
+        return place(self._job.moves(size), ways.there, ways.back, links, self._conditions)
+
+    def _size(self, size: int, times_s: Sequence[float]) -> results.SizeResult:
+        spec = self._spec
+        times_us = [time_s * 1e6 for time_s in times_s]
+        return results.SizeResult.measured(
+            [times_us] * (1 if spec.faults else spec.repeats),
+            size_bytes=size,
+            count=size // metrics.DTYPES[spec.dtype].itemsize,
+            dtype=spec.dtype,
+            redop="sum",
+            bus_factor=metrics.busbw_factor(spec.collective, len(spec.placement)),
+            line_rate_bps=line_rate_bps(spec.fabric) / self._scale,
+            scale=self._scale,
+            predicted_us=self._closed_form_us(size),
+            wrong=0,
+        )
+
+    def _closed_form_us(self, size: int) -> float | None:
+        """Step after step, the most loaded link of each; None where flows are sprayed, and for very large schedules."""
+        ways, links, schedule = self._route(frozenset()), self._links, self._job.schedule
+        if self._arm.policy == SPRAY or len(schedule) > CLOSED_FORM_TRANSFERS:
+            return None
+        crossing = ways.there.crossing
+        latency_s = float(ways.there.latency_s(links)[crossing].mean()) if crossing.any() else 0.0
+        conditions = self._conditions
+        return 1e6 * fluid.stepped_s(
+            self._job.steps(size),
+            *both(ways.there, ways.back, conditions.payload_share, conditions.ack_share),
+            links.rate_bps,
+            alpha_s=conditions.turnaround_s + latency_s,
+            relay=schedule.relays,
+        )
+
+
+def _check(spec: Spec) -> None:
+    foreign = next((arm for arm in spec.arms if arm.library != OURS), None)
+    if foreign is not None:
+        raise UsageError(
+            f"arm {foreign.name}: only our own schedules can be simulated, not {foreign.library}'s; leave it out"
+        )
+    faulty.check(spec.faults)
+
+
+def _settled(spec: Spec) -> tuple[Spec, list[str]]:
+    """``auto`` by the nominal costs of a step and a byte."""
+    if spec.algorithm != AUTO:
+        return spec, []
+    rate = line_rate_bps(spec.fabric)
+    latency_s = 2 * max(link.latency_s for link in spec.fabric.links)
+    network = Network(TURNAROUND_S + latency_s, 8 / rate, 0.0)
+    choice = _chosen(Operation(spec.collective), len(spec.placement), max(spec.sizes), network)
+    return replace(spec, algorithm=choice.algorithm), [f"auto is {choice.algorithm}: {choice.explain()}"]
+
+
+def _links(spec: Spec, scale: float, *, silent: bool) -> Links:
+    """``silent``: latencies are in the turnaround already."""
+    links = Links.of(spec.fabric)
+    latency_s = np.zeros_like(links.latency_s) if silent else links.latency_s * scale
+    return replace(links, rate_bps=links.rate_bps / scale, latency_s=latency_s)
+
+
+@lru_cache(16)
+def _chosen(operation: Operation, ranks: int, size_bytes: int, network: Network) -> Choice:
+    return choose(operation, ranks, size_bytes, network)
+
+
+@once_a_fabric
+def line_rate_bps(fabric: Fabric) -> float:
+    return measures.line_rate_bps(fabric)
