@@ -6,10 +6,12 @@ Times are in microseconds as they stand for the nominal fabric (the time dilatio
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from ringlab.errors import UsageError
 from ringlab.experiments.ab.design import Order
+from ringlab.experiments.ab.interval import Interval
 from ringlab.experiments.ab.stopping import ALPHA, Look, Rules
 
 SCHEMA = 1
@@ -100,3 +102,27 @@ def _found(found: Found | None) -> dict[str, Any] | None:
         for one in look["judged"]:
             one.update(one.pop("interval"))
     return {**data, "comparisons": data["looks"][-1]["judged"] if data["looks"] else []}
+
+
+def from_data(data: Mapping[str, Any]) -> Outcome:
+    """The outcome that ``to_data`` took apart. UsageError for anything else."""
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - only readers need it
+
+    kept = {field.name: data.get(field.name) for field in fields(Outcome)}
+    try:
+        for name in ("found", "aa"):
+            kept[name] = _found_of(data[name])
+        return TypeAdapter(Outcome).validate_python(kept)
+    except (ValidationError, KeyError, TypeError, AttributeError):
+        raise UsageError("ab.json: is not what ringlab ab writes; was it changed by hand?") from None
+
+
+def _found_of(data: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if data is None:
+        return None
+    own = [field.name for field in fields(Interval)]
+    looks = [
+        {**look, "judged": [{**one, "interval": {name: one[name] for name in own}} for one in look["judged"]]}
+        for look in data["looks"]
+    ]
+    return {**data, "looks": looks}
