@@ -40,23 +40,33 @@ class TrainFile(Model):
         Annotated[str, Tag("<text>")] | Annotated[dict[str, Any], Tag("<mapping>")], Discriminator(by_shape)
     ]
     placements: Annotated[list[Placement], Field(min_length=1, max_length=16)] = ["contiguous"]  # noqa: RUF012 - pydantic copies it
+    """Which host each rank runs on, in turns: contiguous, interleaved, or lists of hosts."""
     ranks: Annotated[int, Field(ge=2, le=MAX_RANKS)] | None = None
     backends: Annotated[
         list[Annotated[str, BeforeValidator(one_of(BACKENDS))]], Field(min_length=1, max_length=2)
     ] = list(BACKENDS)  # fmt: skip # noqa: RUF012 - pydantic copies it
+    """Whose all_reduce DDP calls, in turns."""
     algorithm: str = "ring"
     channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)] = 1
     arms: Annotated[list[Any], Field(min_length=1, max_length=64)]
     layers: Annotated[list[Width], Field(min_length=2, max_length=256)]
+    """Widths of the network, from input to output."""
     batch: Annotated[int, Field(ge=1, le=1_000_000)]
+    """Samples that each rank takes in a step."""
     bucket_mb: Annotated[list[Annotated[float, Field(gt=0, le=1024)]], Field(min_length=1, max_length=16)]
+    """DDP's bucket sizes in MiB, in turns."""
     steps: Annotated[int, Field(ge=2, le=MAX_STEPS)]
+    """Steps of a training."""
     warmup: Annotated[int, Field(ge=0, le=MAX_STEPS)] = 1
+    """Of them, steps at the beginning that are not measured."""
     learning_rate: Annotated[float, Field(gt=0, le=1000)] = 0.01
+    """Of plain gradient descent."""
     seed: Annotated[int, Field(ge=0, le=2**31)] = 1
+    """Of weights and data."""
     repeats: Annotated[int, Field(ge=1, le=1000)] = 2
     timeout_s: Annotated[float, Field(gt=0, le=86400)] = 30.0
     loss_tolerance: Annotated[float, Field(ge=0, le=1)] = 1e-5
+    """By what share a loss may differ from gloo's."""
     scale: Annotated[float | None, BeforeValidator(auto(factor))] = None
     transport: Transport = Transport()
     faults: Annotated[list[Any], Field(max_length=64)] = []  # noqa: RUF012 - pydantic copies it
