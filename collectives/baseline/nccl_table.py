@@ -177,10 +177,10 @@ def _row(text: str, layout: Layout, where: str) -> Row:
     words = text[: len(text) - len(tail)].split()
     wide = len(layout.half)
     start = len(words) - 2 * wide
-    if not 3 <= start <= 2 + len(layout.columns):
+    redop, root = _operation(words[3 : max(3, start)])
+    if not 3 <= start <= 2 + len(layout.columns) or (root is None) == ("root" in layout.columns):
         raise BaselineError(f"{where}: {len(words)} columns do not fit the header; is the line cut?")
     try:
-        redop, root = _operation(words[3:start])
         halves = (_half(words[start : start + wide]), _half(words[start + wide :]))
         return Row(int(words[0]), int(words[1]), words[2], redop, root, *halves, tail=tail)
     except ValueError as error:

@@ -39,8 +39,7 @@ def _head(found: SideBySide) -> Text:
 
 def _shares(found: SideBySide) -> Table:
     """Every line at every size of the run."""
-    table = _table(("size", "right"), ("", "left"), ("time\nnominal", "right"), ("busbw\nGB/s", "right"))
-    table.add_column(Text("busbw\nof line"), justify="right", no_wrap=True)
+    table = _table("size", "", "time\nnominal", "busbw\nGB/s", "busbw\nof line")
     table.add_column("", no_wrap=True)
     for size in found.sizes:
         for place, curve in enumerate(found.curves):
@@ -68,9 +67,7 @@ def _footnotes(found: SideBySide) -> Iterator[Text]:
 
 def _lines(found: SideBySide) -> Table:
     """A row a line: its line rate, its best, from where on half of it."""
-    table = _table(("", "left"), ("line rate\nGB/s", "right"), ("best busbw\nGB/s", "right"), ("of line", "right"))
-    table.add_column(Text("at"), justify="right", no_wrap=True)
-    table.add_column(Text("half of best\nfrom"), justify="right", no_wrap=True)
+    table = _table("", "line rate\nGB/s", "best\nbusbw", "of\nline", "at", "half of it\nfrom")
     for curve in found.curves:
         best = curve.sweep.best()
         last = best.size_bytes == curve.sweep.points[-1].size_bytes
@@ -96,7 +93,7 @@ def _half_text(curve: Curve) -> str:
 
 def _small(found: SideBySide) -> Table:
     """Latency: ours as measured and nominal; others have one time."""
-    table = _table(("small\nmessages", "right"), ("", "left"), ("as\nmeasured", "right"), ("nominal", "right"))
+    table = _table("small\nmessages", "", "as\nmeasured", "nominal")
     for size in found.small_sizes():
         for place, curve in enumerate(found.curves):
             table.add_row(
@@ -142,8 +139,12 @@ def _sentences(sentences: list[str] | tuple[str, ...]) -> Iterator[RenderableTyp
         yield Padding(f"- {sentence}", (0, 0, 0, 2), expand=False)
 
 
-def _table(*heads: tuple[str, str]) -> Table:
+def _table(*heads: str) -> Table:
+    """Figures to the right; the names, under an empty head, are what gives way in a narrow terminal."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="bold")
-    for head, side in heads:
-        table.add_column(Text(head), justify="right" if side == "right" else "left", no_wrap=True, vertical="bottom")
+    for head in heads:
+        if head:
+            table.add_column(Text(head), justify="right", no_wrap=True, vertical="bottom")
+        else:
+            table.add_column("", overflow="fold")
     return table

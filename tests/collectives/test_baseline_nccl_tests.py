@@ -196,6 +196,7 @@ def test_json_of_the_first_version_has_no_groups_and_may_time_the_cpu():
         (NEW.replace("1024           256     float", "1024           256      half"), "holds 2 sweeps"),
         (NEW.replace("#       size  ", "#       bytes "), "line 14: a row before nccl-tests' header"),
         (NEW.replace("   335.85    3.12    4.68       0", ""), "line 16: 9 columns do not fit the header"),
+        (NEW.replace("   335.85    3.12", "   335.85"), "line 16: 12 columns do not fit the header; is the line cut?"),
         (NEW.replace("339.61", "   fast"), "line 16: not a row of nccl-tests"),
         (NEW.replace("all_reduce_perf", "all_redduce_perf"), "did you mean 'all_reduce_perf'"),
         (NEW.replace("339.61", "  0.00"), "not above 0"),
