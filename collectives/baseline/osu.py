@@ -46,7 +46,7 @@ def parse(text: str, name: str, stated: Stated = NOTHING_STATED) -> Baseline:
     collective, is_block = _TESTS[found["test"]]
     nranks = stated.nranks
     if nranks is None:
-        raise BaselineError(f"{name}: OSU's output does not say how many ranks took part; give --ranks")
+        raise BaselineError(f"{name}: OSU's output does not say how many ranks took part; import it with --ranks")
     points = sorted(_points(text, name, nranks if is_block else 1), key=lambda point: point.size_bytes)
     if not points:
         raise BaselineError(f"{name}: no rows under OSU's title; is the file complete?")

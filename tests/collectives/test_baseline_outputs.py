@@ -95,7 +95,7 @@ def test_what_the_user_states_goes_first():
 @pytest.mark.parametrize(
     ("text", "stated", "message"),
     [
-        (PLAIN, Stated(), "osu.txt: OSU's output does not say how many ranks took part; give --ranks"),
+        (PLAIN, Stated(), "osu.txt: OSU's output does not say how many ranks took part; import it with --ranks"),
         (PLAIN.replace("14.21", "fast"), Stated(nranks=2), "osu.txt, line 5: not a row of OSU's"),
         (PLAIN.replace("14.21", "0.00"), Stated(nranks=2), "osu.txt, line 5: a time is not above 0"),
         (PLAIN.replace("8   ", "4   "), Stated(nranks=2), "osu.txt, line 5: 4 is there twice"),
