@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ RANKS = 8
     examples=[
         "ringlab schedule ring -n 4",
         "ringlab schedule halving-doubling -n 8 --size 16M --verify",
+        "ringlab schedule ring -n 4 --draw ring.svg",
         "ringlab schedule bidirectional-ring -n 8 --json - | jq .flows",
         "ringlab schedule examples/msccl/allpairs-4.xml --verify",
         "ringlab schedule ring -n 8 --msccl ring-8.xml --goal ring-8.goal --steps ring-8.json",
@@ -49,6 +50,7 @@ RANKS = 8
 @click.option("--msccl", metavar="FILE|-", help="Write it as an MSCCL XML program.")
 @click.option("--goal", metavar="FILE|-", help="Write it, with --size, as GOAL text for LogGOPSim.")
 @click.option("--steps", metavar="FILE|-", help="Write what each chunk holds after each step, as JSON for a stepper.")
+@click.option("--draw", metavar="FILE|-", help="Draw it as an SVG: ranks, steps, who sends to whom.")
 @json_option
 def command(
     *,
@@ -62,6 +64,7 @@ def command(
     msccl: str | None,
     goal: str | None,
     steps: str | None,
+    draw: str | None,
     json_target: str | None,
 ) -> None:
     """Show the schedule of an allreduce ALGORITHM: its steps, its bytes on the wire, its flows and its transfers.
@@ -70,15 +73,17 @@ def command(
     hierarchical, torus, rooted. `hierarchical:4` and `torus:4` say how many ranks are in a group or row. Or the path of
     an MSCCL XML program, which ends in .xml; it is read only if it does what it says.
     """
-    targets = (msccl, goal, steps, json_target)
+    targets = (msccl, goal, steps, draw, json_target)
     if targets.count(STDOUT) > 1:
-        raise UsageError("--msccl, --goal, --steps, --json: only one can go to standard output; name files for others")
+        raise UsageError(
+            "--msccl, --goal, --steps, --draw, --json: only one can go to standard output; name files for others"
+        )
     schedule = _chosen(algorithm, ranks, channels, operation)
     nbytes = _nbytes(size)
     data = _data(schedule, algorithm, nbytes)
     if verify:
         data["verified"] = _verdict(schedule)
-    _export(schedule, nbytes, Path(algorithm).stem, (msccl, goal, steps))
+    _export(schedule, nbytes, Path(algorithm).stem, (msccl, goal, steps, draw))
     if json_target:
         write_json(json_target, data)
     if STDOUT not in targets:
@@ -118,8 +123,9 @@ def _built(algorithm: str, ranks: int, channels: int, operation: str) -> Schedul
         raise UsageError(str(error)) from None
 
 
-def _export(schedule: Schedule, nbytes: int, name: str, targets: tuple[str | None, str | None, str | None]) -> None:
-    """To those of --msccl, --goal and --steps that are given."""
+def _export(schedule: Schedule, nbytes: int, name: str, targets: Sequence[str | None]) -> None:
+    """To those of --msccl, --goal, --steps and --draw that are given."""
+    from collectives import drawing  # noqa: PLC0415 - numpy only where it is used
     from collectives.interchange import goal, msccl_writer, stepper  # noqa: PLC0415 - likewise
     from collectives.schedule import ScheduleError  # noqa: PLC0415 - likewise
 
@@ -127,8 +133,9 @@ def _export(schedule: Schedule, nbytes: int, name: str, targets: tuple[str | Non
         lambda: msccl_writer.write(schedule, name),
         lambda: goal.write(schedule, nbytes // ITEMSIZE, ITEMSIZE),
         lambda: json.dumps(stepper.stepper(schedule)) + "\n",
+        lambda: drawing.draw(schedule, f"{name}, {schedule.operation.name}"),
     )
-    for flag, target, make in zip(("--msccl", "--goal", "--steps"), targets, made, strict=True):
+    for flag, target, make in zip(("--msccl", "--goal", "--steps", "--draw"), targets, made, strict=True):
         if target:
             try:
                 text = make()
