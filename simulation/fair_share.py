@@ -1,9 +1,7 @@
 """Max-min-fair rates of flows on links, and when the flows end: numpy arrays in, numpy arrays out.
 
 Rates are *max-min fair* when no flow could be faster but at the cost of one that is no faster than itself. Every flow
-then has a *bottleneck*: a full link on which no other flow (by weight) is faster. ``rates`` finds them in rounds: a
-link whose flows could none of them be held back more elsewhere is a bottleneck whatever the rest does, so all such
-links are settled at once, their flows frozen, and what is left of the capacities goes round again.
+then has a *bottleneck*: a full link on which no other flow (by weight) is faster. ``bottlenecks`` finds them all.
 
 **One solve is enough** for flows of one size that start together. Let f end first of those that share its bottleneck l:
 until then l is full with the same flows, and f keeps its share. No flow of l ends before the fastest, f has the highest
@@ -17,6 +15,9 @@ made up for: each of those that stay is moved on by what its rate has changed, f
 by rate) lay idle. On one link that is just what it would have carried; elsewhere single flows are given a little too
 much or too little. Without it, ends came up to 5.5 windows late: each window loses what its flows have freed.
 
+Few flows leave in a window, and most of the others keep their rates: ``shares`` finds only those that change, a tenth
+of the tolerance near. Without windows all rates are solved anew each time: what those are measured against.
+
 A *path* is a row of link numbers, filled up with -1: ``paths[flow, hop]``.
 """
 
@@ -27,13 +28,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simulation.bottlenecks import Index, Numbers, solved
+from simulation.shares import Shares
+
+__all__ = ["EXACT", "TOLERANCE", "Numbers", "Paths", "ends", "rates"]
+
 Paths = NDArray[np.integer[Any]]
-Numbers = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 EXACT = 0.0
 TOLERANCE = 0.01
 """Of the time passed: how long a window is."""
+
+NEAR = 0.1
+"""Of the tolerance: by how much of itself a link's share may be off within windows."""
 
 
 def rates(paths: Paths, capacity: Numbers, weights: Numbers | None = None, use: Numbers | None = None) -> Numbers:
@@ -56,45 +63,11 @@ def _columns(paths: Paths, num_links: int) -> Index:
 
 
 def _rates(rows: Index, capacity: Numbers, weights: Numbers | None, taking: Numbers | None = None) -> Numbers:
-    """``taking`` (hops, flows): what a flow takes of each link for each unit of its share; its weight if None."""
+    """``taking`` (hops, flows): what a flow takes of each link for each unit of its level; its weight if None."""
     if taking is None and weights is not None:
         taking = np.repeat(np.asarray(weights, dtype=np.float64)[None, :], len(rows), axis=0)
-    found = np.full(rows.shape[1], np.inf)
-    left = np.append(np.asarray(capacity, dtype=np.float64), np.inf)
-    active = np.arange(rows.shape[1])
-    while len(active):
-        fair, stays = _round(rows, left, taking)
-        kept, gone = np.flatnonzero(stays), np.flatnonzero(~stays)
-        found[active.take(gone)] = fair.take(gone)
-        if not len(kept):
-            break
-        taken = np.where(np.isinf(fair), 0.0, fair).take(gone)
-        taken = np.repeat(taken[None, :], len(rows), axis=0) if taking is None else taking.take(gone, axis=1) * taken
-        left -= _sums(rows.take(gone, axis=1), taken, len(left))
-        left[-1] = np.inf
-        np.maximum(left, 0.0, out=left)
-        active, rows = active.take(kept), rows.take(kept, axis=1)
-        taking = None if taking is None else taking.take(kept, axis=1)
-    return found if weights is None else found * weights
-
-
-def _round(rows: Index, left: Numbers, taking: Numbers | None) -> tuple[Numbers, NDArray[np.bool_]]:
-    """Each flow's share of its tightest link, and whether it stays: whether none of its links is a bottleneck yet."""
-    load = _sums(rows, taking, len(left))
-    with np.errstate(divide="ignore", invalid="ignore"):  # where nobody crosses
-        share = left / load
-    if taking is not None:
-        share[load <= 0] = np.inf  # who takes nothing of a link is not held back by it
-    share[-1] = np.inf
-    offered = share.take(rows)
-    fair = offered.min(axis=0, initial=np.inf)
-    held_back = _sums(rows, offered > fair, len(left)) > 0  # links with flows that have less elsewhere
-    held_back[-1] = True
-    return fair, held_back.take(rows).all(axis=0) & (fair < np.inf)
-
-
-def _sums(rows: Index, values: NDArray[Any] | None, number: int) -> NDArray[Any]:
-    return np.bincount(rows.reshape(-1), None if values is None else values.reshape(-1), number)
+    level, _ = solved(rows, capacity, taking)
+    return level if weights is None else level * weights
 
 
 def ends(
@@ -136,44 +109,77 @@ def _lasting(left: Numbers, rate: Numbers) -> Numbers:
 def _event_by_event(
     paths: Paths, capacity: Numbers, amount: Numbers, begin: Numbers, weight: Numbers, tolerance: float
 ) -> Numbers:
+    """Of a flow is kept when it would end, which stands until its rate changes."""
     rows = _columns(paths, len(capacity))
-    weights = None if (weight == 1).all() else weight
-    found = np.full(len(amount), np.inf)
-    waiting = np.argsort(begin, kind="stable")
-    first = now = float(begin[waiting[0]])
-    active, left = waiting[:0], amount[:0]
-    rate, idle_s = left, 0.0  # in the last window, and how long what was freed in it lay idle
-
-    def rates_now() -> Numbers:
-        return _rates(rows.take(active, axis=1), capacity, None if weights is None else weights[active])
-
-    while len(active) or len(waiting):
-        come = int(np.searchsorted(begin[waiting], now, side="right"))
-        if idle_s and len(active):
-            before, rate = rate, rates_now()
-            left = left - (rate - before) * idle_s
-        if come:
-            active = np.concatenate([active, waiting[:come]])
-            left = np.concatenate([left, amount[waiting[:come]]])
-            waiting = waiting[come:]
-        if come or not idle_s:
-            rate = rates_now()
-        lasting = _lasting(left, rate)
-        until = max(float(lasting.min()), tolerance * (now - first), 0.0)
-        if len(waiting):
-            until = min(until, float(begin[waiting[0]] - now))
-        ending = lasting <= until
-        found[active[ending]] = now + lasting[ending]
-        idle_s = _idle_s(until, lasting[ending], rate[ending])
-        stay = np.flatnonzero(~ending)
-        active, rate = active[stay], rate[stay]
-        left = left[stay] - rate * until
-        now = float(begin[waiting[0]]) if not len(active) and len(waiting) else now + until
+    linked = (rows < len(capacity)).any(axis=0)
+    found = np.where(linked, np.inf, begin)
+    waiting = np.flatnonzero(linked)
+    waiting = waiting[np.argsort(begin[waiting], kind="stable")]
+    find = _Anew(rows, capacity, weight) if tolerance <= EXACT else _Followed(rows, capacity, weight, tolerance)
+    ending, rate = np.full(len(amount), np.inf), np.zeros(len(amount))
+    first = now = float(begin[waiting].min(initial=np.inf))
+    gone, idle_s = waiting[:0], 0.0  # who has ended in the last window, and how long what they freed lay idle
+    remaining = len(waiting)
+    while remaining and now < np.inf:
+        come, waiting = np.split(waiting, [int(np.searchsorted(begin[waiting], now, side="right"))])
+        before, rate = rate, find.change(gone, come)
+        changed = rate != before
+        changed[come], changed[gone] = True, False
+        flows = np.flatnonzero(changed)
+        ending[flows] = _ending(
+            now, ending.take(flows), before.take(flows), rate.take(flows), amount.take(flows), idle_s
+        )
+        until = max(float(ending.min()), now + tolerance * (now - first), now)
+        until = min(until, float(begin[waiting].min(initial=np.inf)))
+        gone = np.flatnonzero(ending <= until) if until < np.inf else waiting
+        found[gone] = ending[gone]
+        idle_s = _idle_s(until, ending[gone], rate[gone])
+        ending[gone] = np.inf
+        remaining -= len(gone)
+        now = until
     return found
 
 
-def _idle_s(until: float, lasting: Numbers, rate: Numbers) -> float:
+def _ending(now: float, ending: Numbers, before: Numbers, rate: Numbers, amount: Numbers, idle_s: float) -> Numbers:
+    """When flows whose rate was ``before`` end now; who had none yet has all of its amount left."""
+    left = amount.copy()
+    moving = before > 0
+    np.multiply(ending - now, before, out=left, where=moving)
+    np.subtract(left, (rate - before) * idle_s, out=left, where=moving)
+    return now + _lasting(left, rate)
+
+
+def _idle_s(until: float, ended: Numbers, rate: Numbers) -> float:
     """The mean by rate of how long before ``until`` flows have ended."""
-    moving = (rate > 0) & np.isfinite(rate)
-    freed = float(rate[moving].sum())
-    return until - float(lasting[moving] @ rate[moving]) / freed if freed else 0.0
+    freed = float(rate.sum())
+    return until - float(ended @ rate) / freed if freed else 0.0
+
+
+class _Anew:
+    """Rates of the flows that are there, solved anew each time."""
+
+    def __init__(self, rows: Index, capacity: Numbers, weight: Numbers) -> None:
+        self._rows, self._capacity = rows, capacity
+        self._weight = None if (weight == 1).all() else weight
+        self._there = np.zeros(rows.shape[1], dtype=bool)
+
+    def change(self, gone: Index, come: Index) -> Numbers:
+        self._there[gone], self._there[come] = False, True
+        flows = np.flatnonzero(self._there)
+        rate = np.zeros(len(self._there))
+        weight = None if self._weight is None else self._weight.take(flows)
+        rate[flows] = _rates(self._rows.take(flows, axis=1), self._capacity, weight)
+        return rate
+
+
+class _Followed:
+    """The same, found anew where they change, as near to right as a window of ``tolerance`` needs."""
+
+    def __init__(self, rows: Index, capacity: Numbers, weight: Numbers, tolerance: float) -> None:
+        self._weight = weight
+        taking = None if (weight == 1).all() else np.repeat(weight[None, :], len(rows), axis=0)
+        self._shares = Shares(rows, capacity, taking, NEAR * tolerance)
+
+    def change(self, gone: Index, come: Index) -> Numbers:
+        self._shares.change(gone, come)
+        return self._shares.level * self._weight
