@@ -137,25 +137,27 @@ class Table:
 def read(text: str, name: str) -> Table:
     """The table in ``text``; without rows where there is none. BaselineError with ``name`` and line for a bad row."""
     lines: list[str | Row] = []
-    layout, header = NEWEST, ""
-    for place, line in enumerate(text.split("\n"), start=1):
+    texts = text.split("\n")
+    layout, header, indent = NEWEST, "", ""
+    for place, line in enumerate(texts, start=1):
+        where = f"line {place}"
         mark = found[0] if (found := _MARK.match(line)) else ""
         rest = line[len(mark) :]
         words = rest.split()
-        if words[:2] == ["#", "size"]:
-            layout, header = _layout(rest, f"{name}, line {place}"), rest
+        if [word for word in words if word != "#"][:2] == ["size", "count"]:
+            layout, header = _layout(rest, f"{name}, {where}"), rest
+            indent = rest.partition("#")[0] if words[0] == "#" else ""
         is_row = len(words) > 6 and words[0].isdigit() and words[1].isdigit()
         if is_row and not header:
-            raise BaselineError(f"{name}, line {place}: a row before nccl-tests' header ('# size count type ...')")
-        lines.append(
-            replace(_row(rest, layout, f"{name}, line {place}"), where=f"line {place}", mark=mark) if is_row else line
-        )
-    return Table(tuple(lines), _with_rule(layout, lines, text.split("\n")))
+            raise BaselineError(f"{name}, {where}: a row before nccl-tests' header ('# size count type ...')")
+        before = mark + (indent if rest.startswith(indent) else "")  # a table pasted into a text is often indented
+        lines.append(replace(_row(rest, layout, f"{name}, {where}"), where=where, mark=before) if is_row else line)
+    return Table(tuple(lines), _with_rule(layout, lines, texts))
 
 
 def _layout(header: str, where: str) -> Layout:
     """Columns and widths from the header's line of titles; a title ends where its column does."""
-    words = [(found[0], found.end()) for found in re.finditer(r"\S+", header)][1:]
+    words = [(found[0], found.end()) for found in re.finditer(r"[^\s#]\S*|#\w+", header)]
     names = [name for name, _ in words]
     times = [place for place, name in enumerate(names) if name in TIMES]
     if len(times) != 2:

@@ -92,17 +92,16 @@ def _half_text(curve: Curve) -> str:
 
 
 def _small(found: SideBySide) -> Table:
-    """Latency: ours as measured and nominal; others have one time."""
-    table = _table("small\nmessages", "", "as\nmeasured", "nominal")
+    """Latency: an emulated run's as measured and nominal; others have one time."""
+    measured = any(curve.measured_us for curve in found.curves)
+    table = _table("small\nmessages", "", *(["as\nmeasured"] if measured else []), "nominal")
     for size in found.small_sizes():
         for place, curve in enumerate(found.curves):
-            table.add_row(
-                size_text(size) if place == 0 else "",
-                curve.name,
-                time_text(curve.measured_us[size]) if size in curve.measured_us else "",
-                time_text(curve.sweep.at(size).time_us),
-                style="cyan" if curve.run is None else "",
-            )
+            first = size_text(size) if place == 0 else ""
+            ours = time_text(curve.measured_us[size]) if size in curve.measured_us else ""
+            nominal = time_text(curve.sweep.at(size).time_us)
+            cells = (first, curve.name, *([ours] if measured else []), nominal)
+            table.add_row(*cells, style="cyan" if curve.run is None else "")
         table.add_section()
     return table
 

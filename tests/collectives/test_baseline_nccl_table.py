@@ -173,6 +173,40 @@ def test_rccl_tests():
     assert parse(without, "r").library == "RCCL (rccl-tests develop:33cc4df)"
 
 
+OF_2018 = """\
+#   Rank  0 Pid  87569 on    n1 device  0 [0x5c] Tesla V100-SXM3-32GB
+#   Rank  1 Pid  87569 on    n1 device  1 [0x5e] Tesla V100-SXM3-32GB
+#
+#                                             out-of-place                       in-place          
+#       size         count    type     time   algbw   busbw  error     time   algbw   busbw  error
+#        (B)    (elements)             (us)  (GB/s)  (GB/s)            (us)  (GB/s)  (GB/s)       
+           0             0   float    57.30    0.00    0.00  0e+00    57.09    0.00    0.00  0e+00
+          48             6   float    57.46    0.00    0.00  0e+00    57.40    0.00    0.00  0e+00
+     1048576        131072   float    123.4    8.50    4.25  0e+00    124.0    8.46    4.23    N/A
+"""  # noqa: W291 - as all_gather_perf printed it, which had no operation
+
+
+def test_a_table_without_operation_and_root():
+    assert read(OF_2018, "o").text() == OF_2018
+    found = parse(OF_2018, "o")
+    assert (found.collective, found.nranks, [point.time_us for point in found.points]) == (
+        "all_gather",
+        2,
+        [57.46, 123.4],
+    )
+
+
+@pytest.mark.parametrize("year", TITLES)
+def test_a_table_that_was_pasted_indented_or_without_its_signs(year):
+    written = text(year, [(8, (47.35, 0.0, 0.0, 0), (45.17, 0.0, 0.0, 0))])
+    indented = "\n".join(f"    {line}" for line in written.split("\n"))
+    assert read(indented, "i").text() == indented
+    bare = "\n".join(
+        " " + line[1:] if line.startswith("#") and "size" in line else line for line in written.split("\n")
+    )
+    assert read(bare, "b").text() == bare
+
+
 def test_a_changed_layout_prints_an_old_row_the_new_way():
     old = read(text(2019, [(16777216, (12946.0, 1.3, 1.94, 1e-07), (132.2, 0.0, 0.0, None))]), "old")
     new = NEWEST.line(replace(old.rows[0], root=-1, out_of_place=replace(old.rows[0].out_of_place, wrong=None)))
