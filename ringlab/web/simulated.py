@@ -45,7 +45,7 @@ class Simulated:
         self.hub.tell(*map(Said, said))
         turns = program or [Turn(arm, 1, size) for arm in spec.arms for size in spec.sizes]
         self._film = Film(spec, turns, length_s, ending)
-        self._spec = spec
+        self.spec = spec
         self._lock = threading.Lock()  # of the film: the server's threads and the program's take turns
 
     @property
@@ -57,7 +57,7 @@ class Simulated:
             self.hub.tell(*self._film.events(self.hub.now_s))
 
     def set_link(self, link: str, *, down: bool) -> None:
-        check_link(self._spec.fabric, link)
+        check_link(self.spec.fabric, link)
         with self._lock:
             now_s = self._now()
             self.hub.tell(*(self._film.cut(link, now_s) if down else self._film.restore(link, now_s)))
