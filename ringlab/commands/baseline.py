@@ -98,7 +98,7 @@ def show_baseline(
     cls=Command,
     examples=[
         "ringlab baseline plot a100-4x8-hdr-ib-allreduce h100-2x8-efa3200-allreduce-p5 --out busbw.svg",
-        "ringlab baseline plot mine.log --line-rate 50 --out mine.pdf",
+        "ringlab baseline plot all_reduce_perf.log a100-4x8-hdr-ib-allreduce --line-rate 50 --out mine.pdf",
     ],
 )
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
@@ -123,8 +123,7 @@ def plot_baselines(names: tuple[str, ...], out: Path, line_rate: float | None) -
     cls=Command,
     examples=[
         "ringlab baseline import all_reduce_perf.log --name mine --line-rate 50",
-        "ringlab baseline import out.json --name mine-h100 --line-rate 400 --network '8 x 400 Gb/s NDR InfiniBand'",
-        "ringlab baseline import osu_allreduce.txt --name mpi --ranks 16 --nodes 16 --line-rate 1.25",
+        "ringlab baseline import all_reduce_perf.log --name mine-h100 --line-rate 400 --network '8 x 400G InfiniBand'",
     ],
 )
 @click.argument("file")

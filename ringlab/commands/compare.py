@@ -17,10 +17,10 @@ SEED = 0
 @click.command(
     cls=Command,
     examples=[
-        "ringlab compare runs/ID rtx2080ti-16x1-tcp10g-allreduce-default-linear a100-4x8-hdr-ib-allreduce",
-        "ringlab compare runs/ID all_reduce_perf.log --line-rate 50",
-        "ringlab compare runs/ID runs/ANOTHER --plot shares.svg",
-        "ringlab compare result.json mine --json - | jq .crossings",
+        "ringlab compare runs/20260314T150926Z-leaf-spine-3f7a a100-4x8-hdr-ib-allreduce",
+        "ringlab compare 20260314T150926Z-leaf-spine-3f7a gh200-4x4-slingshot11-allreduce-ofi192 --plot shares.svg",
+        "ringlab compare result.json all_reduce_perf.log --line-rate 50",
+        "ringlab compare 20260314T150926Z-leaf-spine-3f7a result.json --json shares.json",
     ],
 )
 @click.argument("run")
