@@ -19,8 +19,6 @@ not, all is solved at once; so it is after a good part of the flows has come or 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,7 +41,9 @@ class Shares:
 
     def __init__(self, rows: Index, capacity: Numbers, taking: Numbers | None, near: float) -> None:
         self._nowhere, number = len(capacity), rows.shape[1]
-        self._rows, self._taking = _each_link_once(rows, taking, self._nowhere)
+        rows, taking = _each_link_once(rows, taking, self._nowhere)
+        self._ways = np.ascontiguousarray(rows.T)  # this way round, as few flows are looked at together
+        self._taking = None if taking is None else np.ascontiguousarray(taking.T)
         self._capacity = np.append(capacity, np.inf)
         self._near = max(near, ROUNDING)
         self.level = np.zeros(number)
@@ -65,42 +65,37 @@ class Shares:
         if not self._settle():
             self._solve_anew()
 
-    def _takes(self, hop: int, flows: Index) -> Numbers | float:
-        return 1.0 if self._taking is None else self._taking[hop].take(flows)
-
-    def _takes_of(self, links: Index, flows: Index) -> Numbers | float:
-        """What each of the flows takes of that one of its links."""
+    def _taken(self, flows: Index, level: Numbers | float = 1.0) -> Numbers:
+        """(flows, hops): what they take of their links at such levels."""
         if self._taking is None:
-            return 1.0
-        there = self._rows.take(flows, axis=1) == links
-        takes: Numbers = (self._taking.take(flows, axis=1) * there).sum(axis=0)
-        return takes
+            return np.broadcast_to(np.reshape(level, (-1, 1)), (len(flows), self._ways.shape[1]))
+        taken: Numbers = self._taking.take(flows, axis=0) * np.reshape(level, (-1, 1))
+        return taken
 
     # -- all at once ---------------------------------------------------------------------
 
     def _solve_anew(self) -> None:
         """Levels by bottlenecks, and from them what links must count."""
         there = np.flatnonzero(self._there)
-        rows = self._rows.take(there, axis=1)
-        taking = None if self._taking is None else self._taking.take(there, axis=1)
-        _, self._share = solved(rows, self._capacity[:-1], taking)
-        bound, level = _tightest(rows, self._share)
+        ways, takes = self._ways.take(there, axis=0), self._taken(there)
+        taking = None if self._taking is None else np.ascontiguousarray(takes.T)
+        _, self._share = solved(np.ascontiguousarray(ways.T), self._capacity[:-1], taking)
+        bound, level = _tightest(ways, self._share)
         self._bound[:], self.level[:] = self._nowhere, 0.0
         self._bound[there], self.level[there] = bound, level
-        takes = np.ones(rows.shape) if taking is None else taking
         number = self._nowhere + 1
-        self._free = self._capacity - sums(rows, takes * level, number)
-        self._load = sums(rows, takes * (rows == bound), number)
+        self._free = self._capacity - sums(ways, self._taken(there, level), number)
+        self._load = sums(ways, takes * (ways == bound[:, None]), number)
         self._count = np.bincount(bound, minlength=number)
-        self._all = sums(rows, takes, number)
+        self._all = sums(ways, takes, number)
         self._even = _evenly(self._capacity, self._all)
         self._index()
 
     def _index(self) -> None:
         """Which flows, not gone, cross each link: ``_crossing[_first[link]:_first[link + 1]]``."""
         flows = np.flatnonzero(~self._gone)
-        links = self._rows.take(flows, axis=1).reshape(-1)
-        self._crossing = np.tile(flows, len(self._rows))[np.argsort(links, kind="stable")]
+        links = self._ways.take(flows, axis=0).reshape(-1)
+        self._crossing = np.repeat(flows, self._ways.shape[1])[np.argsort(links, kind="stable")]
         self._first = np.concatenate([[0], np.cumsum(np.bincount(links, minlength=self._nowhere + 1))])
         self._held, self._changed = len(flows), 0
         self._unsettled[:] = False
@@ -108,18 +103,16 @@ class Shares:
     # -- only where it changes -------------------------------------------------------------
 
     def _part_with(self, gone: Index) -> None:
-        for hop, row in enumerate(self._rows):
-            np.subtract.at(self._all, row.take(gone), self._takes(hop, gone))
+        ways = self._ways.take(gone, axis=0)
+        np.subtract.at(self._all, ways.reshape(-1), self._taken(gone).reshape(-1))
         self._even = _evenly(self._capacity, self._all)
-        self._bind(gone, np.full(len(gone), self._nowhere), np.zeros(len(gone)))
+        self._bind(gone, ways, np.full(len(gone), self._nowhere), np.zeros(len(gone)))
 
     def _welcome(self, come: Index) -> None:
         """Links that had some to spare offer it to those that come, an even share at least."""
         if not len(come):
             return
-        rows, asked = self._rows.take(come, axis=1), np.zeros(self._nowhere + 1)
-        for hop, row in enumerate(rows):
-            np.add.at(asked, row, self._takes(hop, come))
+        asked = sums(self._ways.take(come, axis=0), self._taken(come), self._nowhere + 1)
         self._all += asked
         self._even = _evenly(self._capacity, self._all)
         links = np.flatnonzero((asked > 0) & np.isinf(self._share))
@@ -166,7 +159,8 @@ class Shares:
         self._share[links] = share
         flows = flows[self.level.take(flows) >= np.repeat(least, counts)]
         flows = self._each_once(np.concatenate([flows[self._there.take(flows)], come]))
-        self._bind(flows, *_tightest([row.take(flows) for row in self._rows], self._share))
+        ways = self._ways.take(flows, axis=0)
+        self._bind(flows, ways, *_tightest(ways, self._share))
 
     def _each_once(self, flows: Index) -> Index:
         places = np.arange(len(flows))
@@ -174,22 +168,23 @@ class Shares:
         once: Index = flows[self._place.take(flows) == places]
         return once
 
-    def _bind(self, flows: Index, bound: Index, level: Numbers) -> None:
+    def _bind(self, flows: Index, ways: Index, bound: Index, level: Numbers) -> None:
         """To these links, at these levels; all of their links are unsettled then."""
         more = level - self.level.take(flows)
         was_bound = self._bound.take(flows)
         self._bound[flows], self.level[flows] = bound, level
-        for hop, row in enumerate(self._rows):
-            links = row.take(flows)
-            np.subtract.at(self._free, links, more * self._takes(hop, flows))
-            self._unsettled[links] = True
+        links = ways.reshape(-1)
+        np.subtract.at(self._free, links, self._taken(flows, more).reshape(-1))
+        self._unsettled[links] = True
         other = np.flatnonzero(bound != was_bound)
-        self._count_bound(flows.take(other), was_bound.take(other), -1)
-        self._count_bound(flows.take(other), bound.take(other), 1)
+        flows, ways = flows.take(other), ways.take(other, axis=0)
+        self._count_bound(flows, ways, was_bound.take(other), -1)
+        self._count_bound(flows, ways, bound.take(other), 1)
 
-    def _count_bound(self, flows: Index, bound: Index, sign: int) -> None:
+    def _count_bound(self, flows: Index, ways: Index, bound: Index, sign: int) -> None:
         np.add.at(self._count, bound, sign)
-        np.add.at(self._load, bound, sign * self._takes_of(bound, flows))
+        takes = 1.0 if self._taking is None else (self._taken(flows) * (ways == bound[:, None])).sum(axis=1)
+        np.add.at(self._load, bound, sign * takes)
         self._load[bound[self._count.take(bound) == 0]] = 0.0  # not what rounding leaves
 
     def _on(self, links: Index) -> tuple[Index, Index]:
@@ -200,15 +195,11 @@ class Shares:
         return self._crossing.take(np.repeat(first - before, counts) + np.arange(counts.sum())), counts
 
 
-def _tightest(rows: Sequence[Index] | Index, share: Numbers) -> tuple[Index, Numbers]:
+def _tightest(ways: Index, share: Numbers) -> tuple[Index, Numbers]:
     """The link that offers each flow least, and what it offers."""
-    bound = rows[0]
-    level = share.take(bound)
-    for row in rows[1:]:
-        offered = share.take(row)
-        bound = np.where(offered < level, row, bound)
-        level = np.minimum(level, offered)
-    return bound, level
+    offered = share.take(ways)
+    at = offered.argmin(axis=1) + np.arange(len(ways)) * ways.shape[1]
+    return ways.reshape(-1).take(at), offered.reshape(-1).take(at)
 
 
 def _evenly(capacity: Numbers, taken: Numbers) -> Numbers:
