@@ -3,7 +3,7 @@
 RINGLAB = .venv/bin/ringlab
 VENV_PYTHON = .venv/bin/python
 
-.PHONY: setup demo test test-pure lint figures clean
+.PHONY: setup demo test test-pure lint figures docs clean
 
 setup:
 	@./setup.sh
@@ -25,9 +25,17 @@ test: setup lint
 test-pure: setup
 	@$(VENV_PYTHON) -m pytest -q -n auto -m 'not root and not process'
 
-# The drawings and tables of docs/explanation/fabrics.md.
+# What is made from the code: drawings and tables of docs/, and the pages of docs/reference/.
 figures: setup
 	@$(VENV_PYTHON) docs/draw_fabrics.py
+	@$(VENV_PYTHON) docs/draw_algorithms.py
+	@$(VENV_PYTHON) docs/draw_house.py
+	@$(VENV_PYTHON) docs/make_reference.py
+
+# docs/ as a web site, in build/docs.
+docs: setup
+	@$(VENV_PYTHON) -m sphinx -q -W -b html docs build/docs
+	@echo build/docs/index.html
 
 # Removes what labs left on the machine, then what was made in this folder (results in runs/ stay).
 clean:

@@ -85,7 +85,7 @@ if [ ! -e "$stamp" ] || [ setup.sh -nt "$stamp" ] || [ setup.cfg -nt "$stamp" ];
     else
         pip setuptools # Mininet imports distutils, which Python 3.12 has no longer
     fi
-    pip -e '.[test]'
+    pip -e '.[test,docs]'
     # A version fixed on purpose: it has a build for CPUs. Where the index offers another one first (PyPI: 2 GB of CUDA),
     # PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu gives the small one.
     pip 'torch==2.13.0' ||
