@@ -41,6 +41,7 @@ class Curve:
     """One line. ``measured_us``: an emulated run's times as they were measured, before dilation was taken out.
 
     ``group`` is the name of a run's arms within it; ``run`` is the run it belongs to (the first is 0).
+    ``interval_us``: a prediction's, within which the time lies four times in five.
     """
 
     kind: Kind
@@ -48,10 +49,19 @@ class Curve:
     measured_us: Mapping[int, float] = field(default_factory=dict)
     group: str = ""
     run: int | None = None
+    interval_us: Mapping[int, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         return self.sweep.name
+
+    def share_interval(self, size_bytes: int) -> tuple[float, float] | None:
+        """A prediction's share of line rate at a size, low and high."""
+        reading, interval = self.sweep.at(size_bytes), self.interval_us.get(size_bytes)
+        if interval is None or reading.line_share is None or reading.time_us is None:
+            return None
+        work = reading.line_share * reading.time_us
+        return work / interval[1], work / interval[0]
 
     def half_of_best(self) -> Half:
         """At which size busbw first reaches half of its best."""
@@ -153,6 +163,11 @@ def side_by_side(run: Result, others: Sequence[Result | Curve], rng: np.random.G
             )
     second = [facts_of(other) for other in runs[1:]]
     can, cannot = limits(facts, [curve.sweep for curve in curves if curve.run is None], second)
+    can += tuple(
+        f"{curve.name} is {curve.sweep.note}; four times in five the truth lies in its interval."
+        for curve in curves
+        if curve.kind == "prediction"
+    )
     return SideBySide(facts, tuple(curves), run.sizes(), tuple(_crossings(run, curves, rng)), can, cannot)
 
 
@@ -331,4 +346,6 @@ def _reading_data(reading: Reading, curve: Curve) -> dict[str, Any]:
     """Times are nominal; a run has them as measured too."""
     data = asdict(reading)
     del data["in_place_us"], data["in_place_busbw_GBps"]
-    return data | {"measured_us": curve.measured_us.get(reading.size_bytes)}
+    interval = curve.interval_us.get(reading.size_bytes)
+    more = {"low_us": interval[0], "high_us": interval[1]} if interval else {}
+    return data | {"measured_us": curve.measured_us.get(reading.size_bytes)} | more

@@ -5,13 +5,15 @@ Where the run cannot be believed the figure says so itself, for a figure travels
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ringlab.experiments.baseline_plot import Line, draw_line, draw_share_axis, draw_sizes, legend, panels
 from ringlab.experiments.compare_baseline import Curve, SideBySide
-from ringlab.experiments.plot import VERDICT_COLOURS, file_of
+from ringlab.experiments.plot import COLOURS, VERDICT_COLOURS, file_of
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST_TICKS = 10
@@ -33,11 +35,22 @@ def figure(found: SideBySide) -> Figure:
         ends += sizes
         line = Line(curve.name, sizes, tuple(reading.line_share or 0.0 for reading in readings))
         draw_line(axes, line, place, **_shape(curve, place))
+        _draw_interval(axes, curve, sizes, place)
     draw_share_axis(axes)
     draw_sizes(axes, ends, MOST_TICKS)
     _title(fig, found)
     legend(fig, axes, columns=2 if len(drawn) > 3 else 1)
     return fig
+
+
+def _draw_interval(axes: Axes, curve: Curve, sizes: Sequence[int], place: int) -> None:
+    """A prediction's band."""
+    ends = [(size, interval) for size in sizes if (interval := curve.share_interval(size))]
+    if ends:
+        lows, highs = zip(*(interval for _, interval in ends), strict=True)
+        axes.fill_between(
+            [size for size, _ in ends], lows, highs, color=COLOURS[place % len(COLOURS)], alpha=0.15, lw=0
+        )
 
 
 def _shape(curve: Curve, place: int) -> dict[str, Any]:

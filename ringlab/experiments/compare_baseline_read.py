@@ -1,4 +1,4 @@
-"""What stands beside a run: another run's folder or file, a baseline by name, a file of a benchmark's output."""
+"""What stands beside a run: another run, a baseline by name, a prediction, a file of a benchmark's output."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collectives.baseline.stated import NOTHING_STATED, Stated
 from ringlab.errors import UsageError
 from ringlab.experiments import baselines, store
 from ringlab.experiments.compare_baseline import Curve
+from ringlab.experiments.compare_baseline_predicted import PREFIX, predicted
 from ringlab.experiments.result import Result
 from ringlab.experiments.store import load
 
@@ -20,8 +21,10 @@ def read_run(word: str) -> Result:
     return load(known if not path.exists() and (known / store.RESULT).is_file() else path)
 
 
-def read_other(word: str, stated: Stated = NOTHING_STATED) -> Result | Curve:
-    """A run, a baseline or a file, of which ``stated`` is said. UsageError if it is none of them."""
+def read_other(word: str, run: Result, stated: Stated = NOTHING_STATED) -> Result | Curve:
+    """A run, a baseline, a prediction for ``run``, or a file, of which ``stated`` is said. UsageError if it is none."""
+    if word.startswith(PREFIX):
+        return predicted(word, run)
     path = Path(word)
     if path.is_dir() or (Path("runs") / word / store.RESULT).is_file() or (path.is_file() and _is_result(path)):
         return read_run(word)

@@ -39,7 +39,9 @@ def _head(found: SideBySide) -> Text:
 
 def _shares(found: SideBySide) -> Table:
     """Every line at every size of the run."""
-    table = _table("size", "", "time\nnominal", "busbw\nGB/s", "busbw\nof line")
+    predicted = any(curve.kind == "prediction" for curve in found.curves)
+    heads = ("size", "", "time\nnominal", "busbw\nGB/s", "busbw\nof line")
+    table = _table(*heads, *(["four times\nin five"] if predicted else []))
     table.add_column("", no_wrap=True)
     for size in found.sizes:
         for place, curve in enumerate(found.curves):
@@ -50,11 +52,17 @@ def _shares(found: SideBySide) -> Table:
                 time_text(reading.time_us),
                 bandwidth_text(reading.busbw_GBps),
                 ("~" if reading.interpolated else "") + share_text(reading.line_share),
+                *([_interval_text(curve, size)] if predicted else []),
                 _bar(reading),
                 style="cyan" if curve.run is None else "",
             )
         table.add_section()
     return table
+
+
+def _interval_text(curve: Curve, size: int) -> str:
+    interval = curve.share_interval(size)
+    return f"{interval[0] * 100:.3g}..{interval[1] * 100:.3g} %" if interval else ""
 
 
 def _footnotes(found: SideBySide) -> Iterator[Text]:

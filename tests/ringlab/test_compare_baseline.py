@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectives.baseline import Baseline, Point, published
+from collectives.baseline.predictor import key_for, predict, question_of
 from ringlab.cli import main
 from ringlab.commands.compare import command
 from ringlab.experiments import compare_baseline_plot
 from ringlab.experiments.compare_baseline import Curve, NotComparableError, crossing, side_by_side
+from ringlab.experiments.compare_baseline_predicted import predicted
 from ringlab.experiments.result import Certificate, dumps
 
 A100 = "a100-4x8-hdr-ib-allreduce"
@@ -255,3 +257,53 @@ def test_a_wrong_command_line_gets_one_clear_line(stored, capsys, wanted, messag
     assert out == ""
     assert err.count("\n") == 1
     assert message in err
+
+
+def test_a_prediction_stands_beside_a_run(make_result):
+    result = make_result()
+    found = predicted("predict:a100-4x8-hdr-ib-allreduce", result)
+    asked = published.load(A100)
+    for size in result.sizes():
+        exact = predict(question_of(asked), key_for(asked), size)
+        assert found.sweep.at(size).time_us == exact.time_us
+        assert found.interval_us[size] == (exact.low_us, exact.high_us)
+        low, high = found.share_interval(size)
+        assert low < found.sweep.at(size).line_share < high
+    assert (found.kind, found.sweep.nranks, found.sweep.nominal_line_rate_GBps) == ("prediction", 32, 200)
+    assert found.sweep.points[-1].size_bytes == 1 << 30
+    together = beside(result, found, Curve("baseline", asked))
+    assert any(sentence.startswith("predict:a100-4x8-hdr-ib-allreduce is predicted;") for sentence in together.can)
+    data = together.as_data()["curves"][3]["at"][0]
+    assert data["low_us"] < data["time_us"] < data["high_us"]
+    bands = compare_baseline_plot.figure(together).axes[0].collections
+    assert len(bands) == 1
+
+
+def test_a_prediction_of_other_nodes_and_of_another_collective(make_result):
+    eight = predicted(f"predict:{TCP}@8", make_result())
+    assert (eight.sweep.nodes, eight.sweep.nranks, eight.sweep.nominal_line_rate_GBps) == (8, 8, 1.25)
+    alltoall = predicted("predict:a100-2x4-slingshot-allreduce-nccl2.18-polaris", make_result(collective="alltoall"))
+    assert alltoall.sweep.nominal_line_rate_GBps == pytest.approx(21.875)  # as of the sweep of alltoall there
+    allreduce = predicted("predict:a100-2x4-slingshot-alltoall-nccl2.18-polaris", make_result())
+    assert allreduce.sweep.nominal_line_rate_GBps == pytest.approx(50)
+
+
+def test_the_command_shows_a_prediction_with_its_interval(stored, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    text = run("first", "predict:a100-4x8-hdr-ib-allreduce")
+    row = next(line for line in text.splitlines() if "predict:a100" in line)
+    assert re.search(r"%  +[\d.]+\.\.[\d.]+ %", row)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("predict:tpu", "no published baseline 'tpu'"),
+        (f"predict:{TCP}@x", "'x' is no number of nodes; write predict:"),
+        (f"predict:{TCP}@1", "take another system"),
+        ("predict:cpu-2-tcp-torch-gloo-allreduce", "how many nodes and GPUs a node is not stated"),
+    ],
+)
+def test_a_prediction_that_cannot_be_made(stored, capsys, word, message):
+    assert main(["compare", "first", word]) == 2
+    assert message in capsys.readouterr().err
