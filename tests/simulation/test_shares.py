@@ -113,7 +113,7 @@ SIZES = {
     "log-normal": lambda random, flows: random.lognormal(0, 1.5, flows),
     "wider": lambda random, flows: random.lognormal(0, 3, flows),
     "half to whole": lambda random, flows: random.uniform(1, 2, flows),
-    "mice and elephants": lambda random, flows: np.where(random.random(flows) < 0.5, 1, 100) * random.uniform(1, 1.2),
+    "mice and elephants": lambda random, flows: random.choice([1, 100], flows) * random.uniform(0.9, 1.1, flows),
 }
 
 
