@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FrameworkError as error:
         _fail(LACKS, str(error))
     _set_up_log(options.log)
+    _load_own_policies(options.own_policy)
     core = _core(options.fabric, options.state)
     openflow = _listen(framework, options.openflow, "--openflow")
     northbound = _listen(framework, options.northbound, "--northbound")
@@ -98,6 +99,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--openflow-cert", metavar="FILE", help="certificate shown to switches (PEM)")
     parser.add_argument("--openflow-key", metavar="FILE", help="its private key")
     parser.add_argument("--openflow-ca", metavar="FILE", help="switches must show a certificate signed by this one")
+    parser.add_argument(
+        "--own-policy", nargs=2, action="append", default=[], metavar=("file:NAME", "FILE"),
+        help="a routing policy in a Python file, and the name that jobs call it by; the file is run",
+    )  # fmt: skip
     parser.add_argument("--framework", choices=("auto", *NAMES), default="auto")
     parser.add_argument("--log", metavar="FILE", help="log here instead of warnings on standard error")
     parser.add_argument(
@@ -170,6 +175,19 @@ def _set_up_log(file: str | None) -> None:
         logging.basicConfig(filename=file, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     except OSError as error:
         _fail(USAGE, f"--log {file}: {error.strerror}")
+
+
+def _load_own_policies(policies: Sequence[Sequence[str]]) -> None:
+    from controller.own_policies import OWN, load  # noqa: PLC0415
+    from controller.routing import RoutingError  # noqa: PLC0415
+
+    for text, file in policies:
+        if not text.startswith(OWN):
+            _fail(USAGE, f"--own-policy {text}: its name must begin with {OWN}")
+        try:
+            load(text, Path(file))
+        except RoutingError as error:
+            _fail(USAGE, f"--own-policy: {error}")
 
 
 def _core(file: str, state: str | None) -> Any:

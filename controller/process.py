@@ -16,6 +16,7 @@ from secrets import token_hex
 from tempfile import TemporaryFile, gettempdir
 from typing import IO, Any
 
+from controller import own_policies
 from controller.client import ControllerClient, ControllerStartError
 from topologies.fabric import Fabric
 from topologies.formats import dumps
@@ -74,6 +75,8 @@ def running_controller(
             command = [sys.executable, "-m", "controller", "--fabric", "-", "--framework", framework]
             command += ["--openflow", openflow, "--northbound", northbound, "--parent-pid", str(os.getpid())]
             command += ["--state", state, *options]
+            for text, file in own_policies.loaded().items():
+                command += ["--own-policy", text, str(file)]
             return _started([*command, *(["--log", log] if log else [])], dumps(fabric), talk)
 
         process, said = start(openflow, "127.0.0.1:0")

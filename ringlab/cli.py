@@ -36,6 +36,7 @@ COMMANDS = {
     "up": "Build a fabric and stay in it, at a prompt.",
     "capture": "Capture a link of a running lab, and look inside.",
     "clean": "Remove what a killed run left behind, and only that.",
+    "exercise": "Learn by predicting: exercises with checks, and a class's report.",
     "baseline": "Published GPU figures, and your own, to stand beside ours.",
     "compare": "A run's shares of line rate beside those of real systems, or of another run.",
 }

@@ -18,7 +18,7 @@ from topologies.fabric import Fabric
 from topologies.spelling import did_you_mean
 from topologies.traffic import Demand, FlowKey, Path, Paths
 
-__all__ = ["CLEAR", "Policy", "RoutingError", "Situation", "policy", "with_acknowledgements"]
+__all__ = ["CLEAR", "Policy", "RoutingError", "Situation", "policy", "register", "with_acknowledgements"]
 
 
 class Route(Protocol):
@@ -69,10 +69,19 @@ _REGISTRY: Mapping[str, _Entry] = {
 }
 
 
+_OWN: dict[str, _Entry] = {}
+"""Policies of one's own, by their whole text: see ``controller.own_policies``."""
+
+
+def register(text: str, route: Callable[..., dict[FlowKey, Path]]) -> None:
+    """From now on ``text``, as it stands, names this policy; it has no options."""
+    _OWN[text] = _Entry(route)
+
+
 def policy(text: str) -> Policy:
     """The policy that ``text`` names: ``name`` or ``name:option=value,...``. RoutingError if there is none such."""
-    name, _, rest = text.partition(":")
-    entry = _REGISTRY.get(name)
+    name, _, rest = (text, "", "") if text in _OWN else text.partition(":")
+    entry = _OWN.get(text) or _REGISTRY.get(name)
     if entry is None:
         raise RoutingError(f"no routing policy {name!r}: {did_you_mean(name, _REGISTRY)}")
     options = _options(name, entry, rest)

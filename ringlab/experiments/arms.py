@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from controller.own_policies import OWN
 from topologies.spelling import did_you_mean
 from topologies.yaml_lines import FieldPath, Problems
 
@@ -54,7 +55,8 @@ class _Written:
     def arm(self, default: str) -> Arm:
         library = default if self.library is None else self.library
         suffix = "" if library == default else f"+{library}"
-        return Arm(self.policy + suffix, self.policy.partition(":")[0] + suffix, self.policy, library)
+        group = self.policy if self.policy.startswith(OWN) else self.policy.partition(":")[0]
+        return Arm(self.policy + suffix, group + suffix, self.policy, library)
 
 
 def read_arms(

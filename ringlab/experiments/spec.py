@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import log
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from collectives.operations import Operation
 from collectives.peers.libraries import EMULATED, LIBRARIES
 from collectives.perf.kinds import kind_of
 from collectives.schedule import ScheduleError
-from controller import routing
+from controller import own_policies
 from emulation.faults import Fault
 from ringlab.errors import UsageError
 from ringlab.experiments import fabrics, libraries, placement
@@ -125,7 +125,8 @@ def check_scale(scale: float | None) -> None:
 
 
 def _meaning(written: SpecFile, document: Document, folder: Path, problems: Problems) -> Spec:
-    arms = read_arms(written.arms, routing.policy, problems, written.library, _library_check(written))
+    known = partial(own_policies.known, folder=folder)
+    arms = read_arms(written.arms, known, problems, written.library, _library_check(written))
     pairs = read_pairs(written.compare, arms, problems) if arms else ()
     sizes = _sizes(written, problems)
     baseline, line_rate = _baseline(written.baseline, folder, problems)

@@ -1,0 +1,31 @@
+"""Exercise 8: two tiers, hierarchical allreduce. Read README.md first."""
+
+from collectives.algorithms import halving_doubling, ring
+from collectives.algorithms.ring import ring_all_gather, ring_reduce_scatter
+from collectives.schedule import Schedule, union
+from ringlab.exercises.measure import Setup, fabric, simulate
+
+PREDICTION = None  # a ring's time over that of a hierarchical allreduce, for 16 MB
+
+TIERS = "leaf-spine:leaves=4,spines=4,hosts=4,host_rate=1G,fabric_rate=100M"
+
+
+def hierarchical(groups: int, size: int) -> Schedule:
+    """Reduce-scatter in each group, allreduce among ranks of equal place, all-gather in each group."""
+    return ring.ring(groups * size)  # TODO: compose three schedules with ``then``
+
+
+def look() -> None:
+    for name, schedule in (
+        ("ring", ring.ring(16)),
+        ("halving-doubling", halving_doubling.halving_doubling(16)),
+        ("yours", hierarchical(4, 4)),
+    ):
+        found = simulate(Setup(fabric(TIERS), schedule, 16_000_000))
+        network = found.setup.fabric
+        up = [found.link_bytes[port] / 1e6 for leaf in network.switches[:4] for port in network.ports(leaf)[4:]]
+        print(f"{name:16}  {found.time_s * 1e3:6.0f} ms   MB up: {' '.join(f'{mb:.0f}' for mb in up)}")
+
+
+if __name__ == "__main__":
+    look()

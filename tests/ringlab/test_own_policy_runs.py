@@ -1,0 +1,47 @@
+"""A policy of one's own in a spec and on the command line, simulated."""
+
+import json
+
+import pytest
+
+from ringlab.cli import main
+
+MINE = """
+from controller.routing.next_hops import NextHops, ends, host_to_host
+
+def route(fabric, demands):
+    hops = NextHops(fabric)
+    ways = {d.key: hops.walks(*ends(fabric, d.key), limit=2) for d in demands}
+    return {key: host_to_host(fabric, key, some[number % len(some)]) for number, (key, some) in enumerate(ways.items())}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(MINE)
+
+
+def test_run_finds_the_file_beside_the_spec(tmp_path, capsys, monkeypatch):
+    (tmp_path / "spec.yaml").write_text(
+        "name: own\nfabric: leaf-spine:leaves=4,spines=2,hosts=2\nplacement: interleaved\nalgorithm: ring\n"
+        "sizes: [4M]\narms: ['ecmp:seed=1', 'file:mine.py']\nrepeats: 1\n"
+    )
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert main(["run", "../spec.yaml", "--backend", "simulated", "--json", "-"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [(arm["name"], arm["group"]) for arm in found["arms"]] == [
+        ("ecmp:seed=1", "ecmp"),
+        ("file:mine.py", "file:mine.py"),
+    ]
+
+
+def test_a_mistake_in_it_is_one_line(tmp_path, capsys):
+    (tmp_path / "mine.py").write_text("def route(fabric):\n    return nothing\n")
+    (tmp_path / "spec.yaml").write_text(
+        "name: own\nfabric: star:hosts=2\nalgorithm: ring\nsizes: [4M]\narms: ['file:nowhere.py']\n"
+    )
+    assert main(["run", "spec.yaml", "--backend", "simulated"]) == 2
+    assert "spec.yaml:5: arms[0]: policy 'file:nowhere.py': nowhere.py is no file" in capsys.readouterr().err
