@@ -4,6 +4,7 @@
     python benchmarks/clusters.py --only polaris-2       # one of them
     python benchmarks/clusters.py --quick                # one of them, small messages: under a minute
     python benchmarks/clusters.py --read runs            # no run: the latest kept result of each spec
+    python benchmarks/clusters.py --into docs/explanation/clusters.md     # and put the tables where its marks are
     python benchmarks/clusters.py --json FILE
 
 Both shares are of the sweep's line rate (all NICs of a node, one way), ours at nominal rates. Beside them stands what
@@ -71,6 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found.append(one)
         if options.json != "-":
             print(described(one), flush=True)
+    if options.into:
+        options.into.write_text(with_tables(options.into.read_text(encoding="utf-8"), found), encoding="utf-8")
     if options.json:
         text = json.dumps([entry for one in found for entry in entries(one)], indent=2) + "\n"
         sys.stdout.write(text) if options.json == "-" else Path(options.json).write_text(text)
@@ -115,6 +118,25 @@ def described(one: Result) -> str:
     lines = [heading, f"published: {baseline.name}, line {baseline.nominal_line_rate_GBps:g} GB/s"]
     why = "" if one.certificate.verdict == "valid" else f": {'; '.join(one.certificate.reasons[:2])}"
     return "\n".join([*lines, f"verdict: {one.certificate.verdict}{why}", table(HEADINGS, words)])
+
+
+def with_tables(text: str, found: Sequence[Result]) -> str:
+    """``text`` with each cluster's table between its marks, ``<!-- cluster: NAME -->`` and ``<!-- end -->`` (pure)."""
+    for one in found:
+        mark = f"<!-- cluster: {one.name} -->\n"
+        before, marked, after = text.partition(mark)
+        if marked:
+            text = f"{before}{mark}{in_markdown(one)}{after[after.index('<!-- end -->') :]}"
+    return text
+
+
+def in_markdown(one: Result) -> str:
+    """The table, and the verdict that its figures stand under."""
+    found = rows(one, baselines.from_name(str(one.spec["baseline"])))
+    cells = [HEADINGS, ["---"] * len(HEADINGS), *map(_cells, found)]
+    lines = "".join(f"| {' | '.join(row)} |\n" for row in cells)
+    why = "" if one.certificate.verdict == "valid" else f" ({'; '.join(one.certificate.reasons[:2])})"
+    return f"{lines}\nRun of {one.created[:10]}, {one.scale:g} times slower, verdict {one.certificate.verdict}{why}.\n"
 
 
 def entries(one: Result) -> Iterator[dict[str, object]]:
@@ -196,6 +218,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} alone, up to 1 MiB, one turn")
     parser.add_argument("--read", type=Path, metavar="FOLDER", help="run nothing; read results kept there")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="where results are kept; default runs")
+    parser.add_argument("--into", type=Path, metavar="FILE", help="a page whose marked tables are made anew")
     parser.add_argument("--json", metavar="FILE", help="rows; - for standard output")
     return parser.parse_args(arguments)
 

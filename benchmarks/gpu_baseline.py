@@ -135,10 +135,11 @@ def written(plan, given, machine, said, times, show):
     hosts = [f"host{rank}" if plan.apart else platform.node() for rank in range(plan.ranks)]
     library = f"NCCL {machine.nccl} by torch {machine.torch}" if machine else "gloo by torch, on the processor"
     devices = tables.devices(said, hosts)
-    text = tables.text(rows, devices, plan.iters, library)
+    nccl = machine.nccl if machine else ""
+    text = tables.text(rows, devices, plan.iters, library, nccl)
     show(text)
     Path(given.out, f"{plan.name}.txt").write_text(text)
-    Path(given.out, f"{plan.name}.json").write_text(tables.json_text(rows, devices, plan.iters, library, times))
+    Path(given.out, f"{plan.name}.json").write_text(tables.json_text(rows, devices, plan.iters, library, times, nccl))
     if wrong := total_wrong(rows):
         raise CheckError(f"{wrong} elements came out wrong: see the #wrong columns of {plan.name}.txt in {given.out}")
     return tables.entries(plan.name, rows)

@@ -38,20 +38,31 @@ def devices(said, hosts):
     return [Device(one["rank"], one["pid"], host, one["device"]) for one, host in zip(said, hosts, strict=True)]
 
 
-def text(found, devices, iters, library):
-    """nccl-tests' table; its first line names who measured it."""
+def text(found, devices, iters, library, nccl=""):
+    """nccl-tests' table; its first line names who measured it, and the NCCL it was (empty: none took part)."""
     given = perf_options.parse(flags([row.nbytes for row in found], iters))
-    head = [
-        line.replace("measured by ringlab over TCP", f"measured by {library}") for line in table.head(given, devices)
-    ]
+    head = [_named(line, library, nccl) for line in table.head(given, devices)]
     return "\n".join([*head, *(table.line(row, given) for row in found), *table.foot(found, given)])
 
 
-def json_text(found, devices, iters, library, times):
+def json_text(found, devices, iters, library, times, nccl=""):
     """nccl-tests' JSON file, version 3."""
     words = flags([row.nbytes for row in found], iters)
     given = perf_options.parse(words)
-    return record.record(given, words[1:], devices, found, times, library=library, operations={})
+    said = record.record(given, words[1:], devices, found, times, library=library, operations={})
+    return said.replace('"nccl_version":0', f'"nccl_version":{nccl_code(nccl)}')
+
+
+def nccl_code(version):
+    """``2.27.3`` -> 22703, as NCCL itself counts from 2.9 on; 0 for none."""
+    parts = [int(part) for part in version.split(".")[:3]] if version else []
+    return sum(part * weight for part, weight in zip(parts, (10000, 100, 1), strict=False))
+
+
+def _named(line, library, nccl):
+    code = nccl_code(nccl)
+    line = line.replace("nccl-headers=0 nccl-library=0", f"nccl-headers={code} nccl-library={code}")
+    return line.replace("measured by ringlab over TCP", f"measured by {library}")
 
 
 def entries(name, found):

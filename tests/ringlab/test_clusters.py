@@ -102,3 +102,19 @@ def test_a_size_without_a_published_figure_has_no_difference(benchmark, polaris)
     row = benchmark.rows(polaris[0], cut)[0]
     assert (row.published, row.difference, row.published_step_us) == (None, None, None)
     assert "-" in benchmark._cells(row)
+
+
+def test_tables_go_where_their_marks_are(benchmark, polaris):
+    page = "a\n<!-- cluster: polaris-2 -->\nold\n<!-- end -->\nb\n<!-- cluster: other -->\nkept\n<!-- end -->\n"
+    found = benchmark.with_tables(page, [polaris[0]])
+    assert found.startswith("a\n<!-- cluster: polaris-2 -->\n| size | arm | ours |")
+    assert "| 64 MiB | pinned | 98." in found
+    assert "old" not in found
+    assert found.endswith("<!-- end -->\nb\n<!-- cluster: other -->\nkept\n<!-- end -->\n")
+    assert benchmark.with_tables(found, [polaris[0]]) == found
+
+
+def test_the_page_has_a_place_for_every_cluster(benchmark):
+    page = (ROOT / "docs" / "explanation" / "clusters.md").read_text(encoding="utf-8")
+    for name in benchmark.names():
+        assert f"<!-- cluster: {name} -->\n|" in page

@@ -199,13 +199,15 @@ def said_by_two(wrong=0):
 def test_the_ranks_words_become_nccl_tests_table_and_file(benchmark):
     tables, said = benchmark.tables, said_by_two()
     rows, devices = tables.rows(said), tables.devices(said, ["host0", "host1"])
-    text = tables.text(rows, devices, 20, "NCCL 2.27.3 by torch 2.13")
+    text = tables.text(rows, devices, 20, "NCCL 2.27.3 by torch 2.13", "2.27.3")
     assert "(its format; measured by NCCL 2.27.3 by torch 2.13)" in text.splitlines()[0]
     baseline = nccl_tests.parse(text, "mine")
     assert (baseline.nranks, baseline.nodes, baseline.gpu) == (2, 2, "NVIDIA H100 80GB HBM3")
+    assert baseline.library == "NCCL 2.27.3"
     assert baseline.points[0].time_us == pytest.approx(100.5)
     times = ("2026-01-01 00:00:00", "2026-01-01 00:00:01")
-    again = nccl_tests.parse(tables.json_text(rows, devices, 20, "NCCL", times), "file")
+    again = nccl_tests.parse(tables.json_text(rows, devices, 20, "NCCL", times, "2.27.3"), "file")
+    assert again.library == "NCCL 2.27.3"
     assert again.points[0].time_us == pytest.approx(100.5)
     entries = tables.entries("n", rows)
     assert [entry["name"] for entry in entries] == ["n, 1M, out of place", "n, 1M, in place"]
