@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ringlab.experiments.baseline_plot import Line, draw_line, draw_share_axis, draw_sizes, legend, panels
-from ringlab.experiments.compare_baseline import Curve, SideBySide
+from ringlab.experiments.compare_baseline import SideBySide
+from ringlab.experiments.compare_baseline_curve import Curve
 from ringlab.experiments.plot import COLOURS, VERDICT_COLOURS, file_of
 
 if TYPE_CHECKING:

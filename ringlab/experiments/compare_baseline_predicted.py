@@ -14,7 +14,8 @@ from collectives.baseline.nccl import NcclError
 from collectives.baseline.predictor import key_for, line_GBps_of, network, predict, question_of
 from ringlab.errors import UsageError
 from ringlab.experiments import baselines
-from ringlab.experiments.compare_baseline import Curve, facts_of
+from ringlab.experiments.compare_baseline import facts_of
+from ringlab.experiments.compare_baseline_curve import Curve
 from ringlab.experiments.result import Result
 
 PREFIX = "predict:"

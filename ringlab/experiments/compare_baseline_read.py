@@ -8,7 +8,7 @@ from pathlib import Path
 from collectives.baseline.stated import NOTHING_STATED, Stated
 from ringlab.errors import UsageError
 from ringlab.experiments import baselines, store
-from ringlab.experiments.compare_baseline import Curve
+from ringlab.experiments.compare_baseline_curve import Curve
 from ringlab.experiments.compare_baseline_predicted import PREFIX, predicted
 from ringlab.experiments.result import Result
 from ringlab.experiments.store import load

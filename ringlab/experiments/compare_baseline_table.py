@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from collectives.baseline import Reading
-from ringlab.experiments.compare_baseline import Curve, SideBySide
+from ringlab.experiments.compare_baseline import SideBySide
+from ringlab.experiments.compare_baseline_curve import Curve
 from ringlab.experiments.figures import UNKNOWN, bandwidth_text, rate_text, share_text, size_text, time_text
 from ringlab.experiments.table import BAR_CELLS
 

@@ -16,7 +16,9 @@ from collectives.baseline.predictor import key_for, predict, question_of
 from ringlab.cli import main
 from ringlab.commands.compare import command
 from ringlab.experiments import compare_baseline_plot
-from ringlab.experiments.compare_baseline import Curve, NotComparableError, crossing, side_by_side
+from ringlab.experiments.compare_baseline import NotComparableError, side_by_side
+from ringlab.experiments.compare_baseline_crossing import crossing
+from ringlab.experiments.compare_baseline_curve import Curve
 from ringlab.experiments.compare_baseline_predicted import predicted
 from ringlab.experiments.result import Certificate, dumps
 
