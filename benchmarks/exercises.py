@@ -5,7 +5,7 @@ Use:
     python benchmarks/exercises.py --emulated               # with real packets; minutes, on a quiet machine
     python benchmarks/exercises.py --emulated --only 5 6 --json -
 
-Each solution is checked in a process of its own, as ``ringlab exercise check`` does it; each unfinished start must fail.
+Each solution is checked in a process of its own, as ``ringlab exercise check`` does; each unfinished start must fail.
 """
 
 from __future__ import annotations

@@ -34,6 +34,11 @@ def known(text: str, folder: FilePath = FilePath()) -> routing.Policy:
     return routing.policy(text)
 
 
+def found(text: str) -> routing.Policy:
+    """The policy of that text as it is known already; a file that is not is loaded, sought from here."""
+    return routing.policy(text) if text in _files else known(text)
+
+
 def load(text: str, file: FilePath) -> None:
     """From now on ``text`` names the policy in ``file``. RoutingError where the file is none."""
     function = _function(text, file)

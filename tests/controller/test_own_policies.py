@@ -53,6 +53,15 @@ def test_a_name_alone_loads_nothing(tmp_path, monkeypatch):
         routing.policy("file:mine.py")
 
 
+def test_what_is_known_is_not_sought_again(tmp_path):
+    text = _file(tmp_path, LAST.format(more="", dead=""))
+    own_policies.known(text, tmp_path)
+    assert own_policies.found(text).text == text
+    assert own_policies.found("pinned").text == "pinned"
+    with pytest.raises(RoutingError, match="is no file"):
+        own_policies.found("file:nowhere.py")
+
+
 def test_built_in_policies_are_known_too(tmp_path):
     assert own_policies.known("ecmp:seed=3", tmp_path).text == "ecmp:seed=3"
 
