@@ -39,6 +39,7 @@ COMMANDS = {
     "exercise": "Learn by predicting: exercises with checks, and a class's report.",
     "baseline": "Published GPU figures, and your own, to stand beside ours.",
     "compare": "A run's shares of line rate beside those of real systems, or of another run.",
+    "predict": "How long a collective takes on a real machine, with an interval.",
 }
 
 EXAMPLES = (

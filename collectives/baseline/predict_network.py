@@ -123,15 +123,22 @@ def time_us(figures: Figures, path: Path, size_bytes: int) -> float:
 
 
 def _kind(baseline: Baseline) -> str:
-    words = f"{baseline.network} {baseline.library} {baseline.name}"
     if "Open MPI" in baseline.library or "MPI_" in baseline.library:
         return "mpi-tcp" if is_tcp(baseline) else "mpi-ib"
     if baseline.nodes == 1:
-        if re.search(r"\bMI\d{3}", baseline.gpu):
-            return "xgmi"
-        return "pci" if re.search(r"PCI|RTX|T4\b|L4\b|L40|A10\b|A40", baseline.gpu) else "nvlink"
-    if is_tcp(baseline):
-        return "tcp"
+        return kind_inside(baseline.gpu)
+    return "tcp" if is_tcp(baseline) else kind_between(f"{baseline.network} {baseline.library} {baseline.name}")
+
+
+def kind_inside(gpu: str) -> str:
+    """What joins the GPUs of a node, by the GPU's name."""
+    if re.search(r"\bMI\d{3}", gpu):
+        return "xgmi"
+    return "pci" if re.search(r"PCI|RTX|T4\b|L4\b|L40|A10\b|A40", gpu) else "nvlink"
+
+
+def kind_between(words: str) -> str:
+    """The kind of a network that is not used through sockets, by what is said of it."""
     for kind, pattern in (
         ("slingshot", r"slingshot|\bcxi\b"),
         ("efa", r"\bEFA\b|aws-ofi"),

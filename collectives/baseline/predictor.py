@@ -1,8 +1,8 @@
 """``predict()``: how long a collective takes on a real machine, with an interval.
 
 NCCL's model with four figures of the network put in (``predict_paths``, ``predict_network``). The quickest path by
-these figures is taken. The figures come from ``predictor.json``: of the network itself, where sweeps of it were fitted; else
-of its site with another version of NCCL; else of its kind; else a default. The file also holds how far sweeps that
+these figures is taken. The figures come from ``predictor.json``: of the network itself, where sweeps of it were fitted;
+else of its site with another version of NCCL; else of its kind; else a default. The file also holds how far sweeps that
 were left out of the fit were from what was predicted: four in five of their sizes lie in the interval.
 
 ``benchmarks/predictor.py --fit`` makes the file.

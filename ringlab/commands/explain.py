@@ -1,4 +1,7 @@
-"""``ringlab explain SPEC|FABRIC``: why each path was chosen, and what no policy can beat."""
+"""``ringlab explain SPEC|FABRIC``: why each path was chosen, and what no policy can beat.
+
+``ringlab explain nccl SYSTEM``: NCCL's own latencies and bandwidths, with their terms, and what NCCL runs by size.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +29,64 @@ POLICIES = ("ecmp", "pinned")
 
 
 @click.command(
+    "nccl",
     cls=Command,
+    examples=[
+        "ringlab explain nccl dgx-h100-4",
+        "ringlab explain nccl a100-2x4-slingshot-allreduce-nccl2.18-polaris --collective all_gather",
+        "ringlab explain nccl hkbu-10g-8 --nccl 2.6 --json - | jq '.cells[] | [.algorithm, .protocol, .latency_us]'",
+    ],
+)
+@click.argument("system")
+@click.option("--collective", metavar="NAME", help="all_reduce, all_gather, reduce_scatter, broadcast, reduce."
+              "  [default: the sweep's, or all_reduce]")  # fmt: skip
+@click.option("--nodes", type=click.IntRange(1, 1 << 20), help="[default: the sweep's, or 2]")
+@click.option("--nccl", "version", metavar="VERSION", help="As in 2.18.  [default: the sweep's, or the newest known]")
+@json_option
+def nccl_command(
+    *, system: str, collective: str | None, nodes: int | None, version: str | None, json_target: str | None
+) -> None:
+    """Explain what NCCL expects of a collective on SYSTEM: latency and bandwidth of each algorithm and protocol.
+
+    The table is what NCCL prints of itself (NCCL_DEBUG=INFO, NCCL_DEBUG_SUBSYS=TUNING), with the terms that made it,
+    and the sizes from which on NCCL runs another pair. SYSTEM is a system with its nodes (see: ringlab topo systems),
+    or a published sweep (see: ringlab baseline list).
+    """
+    from collectives.baseline.nccl import NcclError  # noqa: PLC0415 - only where it is used
+    from collectives.baseline.predict_machine import machine  # noqa: PLC0415 - likewise
+    from ringlab.experiments import nccl_explain  # noqa: PLC0415 - likewise
+
+    try:
+        asked = machine(system, collective, nodes, version)
+        if asked.question.mpi:
+            raise UsageError(f"{system}: NCCL did not run there, but MPI in host memory; see: ringlab predict {system}")
+        if json_target:
+            write_json(json_target, nccl_explain.data(asked))
+        if json_target != STDOUT:
+            click.echo(nccl_explain.described(asked), nl=False)
+    except NcclError as error:
+        raise UsageError(str(error)) from None
+
+
+class ExplainCommand(Command):
+    """As ``Command``; with ``nccl`` as the first word it is the command above. A file of that name: ``./nccl``."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if args[:1] == ["nccl"]:
+            return nccl_command.make_context(f"{info_name} nccl", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(
+    cls=ExplainCommand,
     examples=[
         "ringlab explain examples/leaf-spine.yaml",
         "ringlab explain examples/leaf-spine.yaml --policy pinned --flow h1:h3",
         f"ringlab explain {LEAF_SPINE} --policy ecmp:seed=3 --ranks 8",
         "ringlab explain examples/ring.yaml --json - | jq '.policies[] | [.policy, .gap]'",
+        "ringlab explain nccl dgx-h100-4",
     ],
 )
 @click.argument("wanted", metavar="SPEC|FABRIC")
@@ -52,6 +107,8 @@ def command(
     """Tell how good each policy's paths are for a job: its objective, what no paths can beat, and where it is tight.
 
     The job is that of a SPEC (a file with arms; its largest size), or a collective on a FABRIC (short form or file).
+
+    With nccl and a real system it explains what NCCL chooses there: see ringlab explain nccl --help.
     """
     from ringlab.experiments.traffic import flow_between  # noqa: PLC0415 - numpy only where it is used
 
@@ -114,10 +171,10 @@ def _explained(
     fabric: Fabric, demands: list[Demand], text: str, key: FlowKey | None, links: int
 ) -> tuple[dict[str, Any], str]:
     """One policy: as data, and for people."""
-    from controller import explanation, routing  # noqa: PLC0415 - likewise
+    from controller import explanation, own_policies, routing  # noqa: PLC0415 - likewise
 
     try:
-        paths = routing.policy(text).route(fabric, demands)
+        paths = own_policies.found(text).route(fabric, demands)
         found = explanation.explain(fabric, demands, paths)
         ways = explanation.ways(fabric, demands, paths, key) if key else []
     except routing.RoutingError as error:

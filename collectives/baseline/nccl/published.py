@@ -3,7 +3,7 @@
 What a source does not state is taken as usual for such machines, and that is all: NVLink by the GPU's model, an AMD CPU
 where the system is known to have one, the latency that the AWS plugin reports (aws-ofi-nccl, src/platform-aws.cpp).
 """
-# ruff: noqa: N815 - GBps and Gbps are not the same
+# ruff: noqa: N803, N815 - GBps and Gbps are not the same
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ GPUS = (
     Gpu(r"MI2\d\d|MI100", "ampere", 4 * 36.0, nvswitch=False),
 )
 
-AMD_CPU = re.compile(r"polaris|DGX A100|p4d|p4de|p5\b|p5e", re.IGNORECASE)
+AMD_CPU = re.compile(r"polaris|dgx[ -]a100|p5\b|p5e", re.IGNORECASE)
 PLUGIN_LATENCY_US = (
     (re.compile(r"\bp5en|\bp6"), 35.0),
     (re.compile(r"\bp3dn"), 150.0),
@@ -87,19 +87,26 @@ def nccl_system(baseline: Baseline) -> System:
 
 def hardware_of(baseline: Baseline, nodes: int, gpus: int) -> Hardware:
     """The hardware of a published sweep, for this many nodes."""
-    gpu = gpu_of(baseline.gpu)
     words = f"{baseline.name} {baseline.gpu} {baseline.library} {baseline.network}"
     nics, nic = (0, 0.0) if nodes == 1 else nics_of(baseline, gpus)
+    return node_hardware(baseline.name, baseline.gpu, (nodes, gpus), (nics, nic), words, tcp=is_tcp(baseline))
+
+
+def node_hardware(
+    name: str, gpu_name: str, shape: tuple[int, int], nics: tuple[int, float], words: str, *, tcp: bool
+) -> Hardware:
+    """Hardware by the GPU's name; ``shape`` is nodes and GPUs a node, ``nics`` their number a node and GB/s each."""
+    gpu, (nodes, gpus) = gpu_of(gpu_name), shape
     return Hardware(
-        name=baseline.name,
+        name=name,
         arch=gpu.arch,
         nodes=nodes,
         gpus_per_node=gpus,
         nvlink_GBps=gpu.nvlink_GBps,
-        nics=nics,
-        nic_GBps=nic,
+        nics=nics[0],
+        nic_GBps=nics[1],
         nvswitch=gpu.nvswitch and gpus >= 8,  # four A100 or GH200 are joined GPU to GPU
-        gpu_direct=not is_tcp(baseline),
+        gpu_direct=not tcp,
         cpu="amd" if AMD_CPU.search(words) else "intel",
         net_latency_us=_plugin_latency_us(words) if nodes > 1 else 0.0,
     )
@@ -119,7 +126,12 @@ def nics_of(baseline: Baseline, gpus: int) -> tuple[int, float]:
         nics, nic = 1, baseline.nominal_line_rate_GBps
     else:
         raise NcclError(f"baseline {baseline.name}: the rate of its NICs is not stated in {baseline.network!r}")
-    return (gpus, nics * nic / gpus) if nics > gpus else (nics, nic)
+    return one_a_gpu(nics, nic, gpus)
+
+
+def one_a_gpu(nics: int, nic_GBps: float, gpus: int) -> tuple[int, float]:
+    """More NICs than GPUs are used as one a GPU: so the plugin of EFA shows four cards of 100 Gb/s."""
+    return (gpus, nics * nic_GBps / gpus) if nics > gpus else (nics, nic_GBps)
 
 
 def is_tcp(baseline: Baseline) -> bool:
