@@ -10,8 +10,8 @@ setup:
 
 demo: setup
 	@mkdir -p runs/demo
-	@$(RINGLAB) run examples/leaf-spine.yaml --backend auto --json runs/demo/leaf-spine.json
-	@$(RINGLAB) run examples/ring.yaml --backend auto --json runs/demo/ring.json
+	@RINGLAB_PROGRESS=lines $(RINGLAB) run examples/leaf-spine.yaml --backend auto --json runs/demo/leaf-spine.json
+	@RINGLAB_PROGRESS=lines $(RINGLAB) run examples/ring.yaml --backend auto --json runs/demo/ring.json
 
 lint: setup
 	@.venv/bin/ruff check .

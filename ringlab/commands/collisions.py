@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ringlab import completions
 from ringlab.errors import UsageError
 from ringlab.examples_first import Command
 from ringlab.json_output import STDOUT, json_option, write_json
@@ -27,7 +28,7 @@ PATTERNS = ("permutation", "shuffled-ring", "ring", "all-to-all")
         "ringlab collisions fat-tree:k=16 --seeds 1000 --plot collisions.svg --json collisions.json",
     ],
 )
-@click.argument("fabric")
+@click.argument("fabric", shell_complete=completions.fabrics)
 @click.option("--pattern", type=click.Choice(PATTERNS), default=PATTERNS[0], show_default=True)
 @click.option("--seeds", type=click.IntRange(1, 10_000_000), default=5000, show_default=True, help="Draws.")
 @click.option("--first-seed", type=click.IntRange(0, 2**62), default=0, show_default=True)

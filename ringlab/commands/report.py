@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ringlab import completions
 from ringlab.errors import UsageError
 from ringlab.examples_first import Command
 from ringlab.talk import say
@@ -28,7 +29,7 @@ FORMATS = ("svg", "png", "pdf")
         "ringlab report result.json --baseline h100-2x8-efa3200-allreduce-p5",
     ],
 )
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), shell_complete=completions.runs)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("report.html"), show_default=True,
               help="The HTML file.")  # fmt: skip
 @click.option("--title", help="The page's heading; default: the run's name.")

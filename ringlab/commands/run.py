@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ringlab import completions
 from ringlab.commands.backend import backend_option
 from ringlab.errors import CheckError, RunError
 from ringlab.examples_first import Command
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 @click.argument("spec", type=click.Path(path_type=Path))
 @click.option("--scale", type=float, help="Time dilation, instead of the spec's.")
 @click.option("--repeats", type=click.IntRange(min=1), help="Turns of every arm, instead of the spec's.")
-@click.option("--baseline", help="A published baseline, or a file of your own nccl-tests output.")
+@click.option("--baseline", shell_complete=completions.baselines,
+              help="A published baseline, or a file of your own nccl-tests output.")  # fmt: skip
 @click.option("--line-rate", type=float, metavar="GB/s", help="With --baseline FILE: the line rate of its system.")
 @click.option("--framework", type=click.Choice(["auto", "ryu", "os_ken"]), default="auto", show_default=True)
 @backend_option

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ringlab import completions
 from ringlab.errors import CheckError, UsageError
 from ringlab.examples_first import Command
 from ringlab.json_output import STDOUT, json_option, write_json
@@ -40,7 +41,7 @@ RANKS = 8
         "ringlab schedule ring -n 8 --msccl ring-8.xml --goal ring-8.goal --steps ring-8.json",
     ],
 )
-@click.argument("algorithm")
+@click.argument("algorithm", shell_complete=completions.algorithms)
 @click.option("-n", "--ranks", type=click.IntRange(2, 1024), help=f"Ranks.  [default: {RANKS}, or as FILE.xml says]")
 @click.option("--operation", help="What is to be done: all_gather, all_to_all, ...  [default: all_reduce]")
 @click.option("--size", default="16M", show_default=True, help="Bytes of a rank's buffer: 8, 64K, 16M, 1G.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ringlab import completions
 from ringlab.commands.topo.fabric_options import LEAF_SPINE
 from ringlab.errors import CheckError, UsageError
 from ringlab.examples_first import Command
@@ -30,12 +31,12 @@ JOB, EPOCH = 1, 1
         f"ringlab trace {LEAF_SPINE} h1 h3 --policy ecmp:seed=2 --json - | jq .delivered",
     ],
 )
-@click.argument("wanted", metavar="FABRIC")
+@click.argument("wanted", metavar="FABRIC", shell_complete=completions.fabrics)
 @click.argument("src")
 @click.argument("dst")
 @click.option("--channel", type=click.IntRange(0, 63), help="The channel whose connection it is.  [default: the first]")
 @click.option("--dead", metavar="LINK", multiple=True, help="A link without carrier, as leaf1-spine1; several times.")
-@click.option("--policy", default="pinned", show_default=True)
+@click.option("--policy", default="pinned", show_default=True, shell_complete=completions.policies)
 @click.option("--spec", type=click.Path(path_type=Path), help="Beside the other flows of this spec's job.")
 @click.option("--both", is_flag=True, help="Also the way of the acknowledgements.")
 @json_option

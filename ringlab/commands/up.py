@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ringlab import completions
 from ringlab.commands import up_parts
 from ringlab.examples_first import Command
 from ringlab.talk import say
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
         "ringlab up fabric.yaml --scale 500 --mtu 1450 --machines m1=192.0.2.1,m2=192.0.2.2  # the same line on both",
     ],
 )
-@click.argument("fabric")
+@click.argument("fabric", shell_complete=completions.fabrics)
 @click.option("--scale", type=float, default=None, help="Time dilation; default: what this machine carries.")
 @click.option("--mtu", type=click.IntRange(576, 9000), default=9000, show_default=True)
 @click.option("--congestion", default="reno", show_default=True, help="TCP congestion control inside the hosts.")

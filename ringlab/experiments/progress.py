@@ -1,7 +1,11 @@
-"""Progress of long work, on standard error: a bar in a terminal, a line for each step where it is piped."""
+"""Progress of long work, on standard error: in a terminal a bar with the time left; where it is piped nothing.
+
+``RINGLAB_PROGRESS=lines`` asks for a line for each step instead, for logs and for programs that wait for one.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +13,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 Say = Callable[[str], None]
 
@@ -26,6 +38,9 @@ class Talk:
 def talk(total: int | None = None) -> Iterator[Talk]:
     """Progress of ``total`` steps; without a total, of work whose length is not known."""
     console = Console(stderr=True)
+    if not console.is_terminal and not lines_wanted():
+        yield Talk(_unheard, _unheard)
+        return
     if not console.is_terminal:
         started = time.monotonic()
 
@@ -43,8 +58,16 @@ def talk(total: int | None = None) -> Iterator[Talk]:
         )
 
 
+def lines_wanted() -> bool:
+    return os.environ.get("RINGLAB_PROGRESS") == "lines"
+
+
+def _unheard(_text: str) -> None:
+    """Nobody watches."""
+
+
 def _bar(console: Console) -> Progress:
     return Progress(
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        console=console, transient=True,
+        TimeRemainingColumn(), console=console, transient=True,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A sweep's progress, on standard error: a bar in a terminal, a line for each tenth of it where it is piped."""
+"""A sweep's progress, on standard error: a bar in a terminal; piped, if lines are asked for, one for each tenth."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from ringlab.experiments.progress import lines_wanted
 from ringlab.talk import say
 
 Done = Callable[[bool], None]
@@ -32,7 +33,7 @@ def shown(total: int) -> Iterator[Done]:
 
     def line(failed: bool) -> None:
         counted.add(failed)
-        if counted.done * 10 // total > (counted.done - 1) * 10 // total:
+        if lines_wanted() and counted.done * 10 // total > (counted.done - 1) * 10 // total:
             say(f"{counted.done} of {total} scenarios{counted.words and ', '}{counted.words}")
 
     yield line

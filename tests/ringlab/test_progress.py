@@ -1,9 +1,17 @@
-"""Progress goes to standard error, as lines where nobody watches."""
+"""Progress goes to standard error: a bar for who watches, lines for who asks, nothing into other pipes."""
 
 from ringlab.experiments.progress import talk
 
 
-def test_a_pipe_gets_a_line_for_everything(capsys):
+def test_a_pipe_is_left_alone(capsys):
+    with talk(total=1) as progress:
+        progress.say("building")
+        progress.step("block 1")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_who_asks_for_lines_gets_one_for_everything(monkeypatch, capsys):
+    monkeypatch.setenv("RINGLAB_PROGRESS", "lines")
     with talk(total=2) as progress:
         progress.say("building")
         progress.step("block 1")

@@ -37,6 +37,7 @@ def ringlab(*words: str, **options) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env={**os.environ, "RINGLAB_PROGRESS": "lines"},
         **options,
     )
 

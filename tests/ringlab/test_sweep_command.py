@@ -36,8 +36,9 @@ def file(tmp_path):
 
 
 @pytest.fixture
-def sweep(file, capsys):
+def sweep(file, capsys, monkeypatch):
     """``sweep(*words)`` runs it serially, to ``out`` beside the file; the exit code and both outputs."""
+    monkeypatch.setenv("RINGLAB_PROGRESS", "lines")
 
     def run(*words, out="out"):
         code = cli.main(["sweep", str(file), "--engine", "serial", "--out", str(file.parent / out), *words])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ringlab import completions
 from ringlab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ LEAF_SPINE = "leaf-spine:leaves=4,spines=2,hosts=2"
 SOURCES = ("yaml", "json", "graphml", "containerlab", "htsim", "ns3", "simai")
 """As in ``topologies.exchange``, which is imported late; a test holds the two together."""
 
-fabric_argument = click.argument("wanted", metavar="FABRIC")
+fabric_argument = click.argument("wanted", metavar="FABRIC", shell_complete=completions.fabrics)
 
 
 def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:

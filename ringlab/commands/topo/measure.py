@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ringlab import completions
 from ringlab.commands.topo.fabric_options import LEAF_SPINE, read_fabrics, reading_options
 from ringlab.commands.topo.measure_words import MEANINGS, figure, label
 from ringlab.examples_first import Command
@@ -22,7 +23,7 @@ from ringlab.json_output import STDOUT, json_option, write_json
         "ringlab topo measure fabric.yaml --json - | jq .[0].measures.bisection_bps",
     ],
 )
-@click.argument("wanted", metavar="FABRIC...", nargs=-1, required=True)
+@click.argument("wanted", metavar="FABRIC...", nargs=-1, required=True, shell_complete=completions.fabrics)
 @reading_options
 @json_option
 def command(*, wanted: tuple[str, ...], json_target: str | None, **reading: Any) -> None:
