@@ -27,7 +27,8 @@ from collectives.perf.table import number
 
 NOT_CHECKED = "N/A"
 TIMES = ("time", "cputime")
-_MARK = re.compile(r"^\s*(?:\d+:\s|\[\d+,\d+\]<std(?:out|err)>:)")
+MARK = re.compile(r"^\s*(?:\d+:\s|\[\d+,\d+\]<std(?:out|err)>:)")
+"""What launchers put before each line."""
 _TIMESTAMP = re.compile(r"\s+\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\S*\s*$|\s+$")
 _FIXED = 4  # the columns of a half that are always there: time, algbw, busbw, #wrong
 _BELOW_A_STEP = ("100.00", "10000.0")
@@ -127,7 +128,7 @@ class Table:
 
     def unmarked(self) -> Iterator[str]:
         """The lines that are no rows, without launchers' marks."""
-        return (_MARK.sub("", line) for line in self.lines if isinstance(line, str))
+        return (MARK.sub("", line) for line in self.lines if isinstance(line, str))
 
     def text(self) -> str:
         """The whole table again, as its own version prints it."""
@@ -141,7 +142,7 @@ def read(text: str, name: str) -> Table:
     layout, header, indent = NEWEST, "", ""
     for place, line in enumerate(texts, start=1):
         where = f"line {place}"
-        mark = found[0] if (found := _MARK.match(line)) else ""
+        mark = found[0] if (found := MARK.match(line)) else ""
         rest = line[len(mark) :]
         words = rest.split()
         if [word for word in words if word != "#"][:2] == ["size", "count"]:

@@ -14,10 +14,10 @@ import re
 from collections.abc import Iterator
 
 from collectives.baseline.model import Baseline, BaselineError, Point
+from collectives.baseline.osu_table import read
 from collectives.baseline.stated import NOTHING_STATED, Stated
 
 _TITLE = re.compile(r"#\s*OSU MPI(?P<device>-\w+)?\S*\s+(?P<test>.+?) Latency Test\s*(?P<version>v\S+)?")
-_MARK = re.compile(r"^\s*(?:\d+:\s|\[\d+,\d+\]<std(?:out|err)>:)")
 
 _TESTS = {
     "Allreduce": ("all_reduce", False),
@@ -70,20 +70,13 @@ def parse(text: str, name: str, stated: Stated = NOTHING_STATED) -> Baseline:
 
 
 def _points(text: str, name: str, blocks: int) -> Iterator[Point]:
+    """Of each size the average; rows of size 0 time nothing."""
     seen: set[int] = set()
-    for place, line in enumerate(text.splitlines(), start=1):
-        words = _MARK.sub("", line).split()
-        if not words or not words[0].isdigit():
-            continue
-        size = int(words[0]) * blocks
-        try:
-            time_us = float(words[1])
-        except (IndexError, ValueError):
-            raise BaselineError(f"{name}, line {place}: not a row of OSU's: size and average latency") from None
-        if not 0 < time_us < float("inf"):
-            raise BaselineError(f"{name}, line {place}: a time is not above 0, or not finite")
-        if size in seen:
-            raise BaselineError(f"{name}, line {place}: {words[0]} is there twice; keep the rows of one sweep")
-        seen.add(size)
-        if size > 0:
-            yield Point(size, time_us)
+    for row in read(text, name).rows:
+        if not 0 < row.times_us[0] < float("inf"):
+            raise BaselineError(f"{name}, {row.where}: a time is not above 0, or not finite")
+        if row.size_bytes in seen:
+            raise BaselineError(f"{name}, {row.where}: {row.size_bytes} is there twice; keep the rows of one sweep")
+        seen.add(row.size_bytes)
+        if row.size_bytes > 0:
+            yield Point(row.size_bytes * blocks, row.times_us[0])

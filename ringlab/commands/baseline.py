@@ -194,18 +194,20 @@ def _chosen(name: str | None, file: Path | None, line_rate: float | None, ranks:
 
 
 def _table_again(file: Path | None) -> str:
-    """nccl-tests' table as its own version prints it."""
-    from collectives.baseline import BaselineError, nccl_table  # noqa: PLC0415 - numpy only where it is used
+    """The table in ``file`` as its own version prints it."""
+    from collectives.baseline import BaselineError, nccl_table, osu, osu_table  # noqa: PLC0415 - likewise
     from ringlab.experiments.baselines import text_of  # noqa: PLC0415 - likewise
 
     if file is None:
-        raise UsageError("--again goes with --file: it prints the table of a file of nccl-tests or rccl-tests")
+        raise UsageError("--again goes with --file: it prints the table of a file of nccl-tests, rccl-tests or OSU")
+    text = text_of(str(file))
+    reader = osu_table.read if osu.is_one(text) else nccl_table.read
     try:
-        table = nccl_table.read(text_of(str(file)), str(file))
+        table = reader(text, str(file))
     except BaselineError as error:
         raise UsageError(str(error)) from None
     if not table.rows:
-        raise UsageError(f"{file}: no rows of nccl-tests in it; --again prints the text of nccl-tests or rccl-tests")
+        raise UsageError(f"{file}: no table in it; --again prints the text of nccl-tests, rccl-tests or OSU")
     return table.text()
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectives.baseline import Baseline, BaselineError, Point, gloo, published, stored
+from collectives.baseline import Baseline, BaselineError, Point, gloo, osu_table, published, stored
 from collectives.baseline.outputs import parse
 from collectives.baseline.stated import Stated
 from collectives.perf.formats import FORMS
@@ -60,8 +60,39 @@ def test_our_own_osu_form_is_read():
         Row(size, size // 4, "float", "sum", 2, half, None) for size, half in zip((8, 1 << 20), halves, strict=True)
     ]
     written = "\n".join([*form.head(kind), *(line for row in rows for line in form.lines(row))])
+    assert osu_table.read(written, "ours").text() == written
     found = parse(written, "ours", Stated(nranks=2))
     assert [(point.size_bytes, point.time_us) for point in found.points] == [(8, 30.0), (1 << 20, 339.61)]
+
+
+OF_7 = """\
+
+# OSU MPI Allreduce Latency Test v7.1
+# Datatype: MPI_CHAR.
+# Size       Avg Latency(us)   Min Latency(us)   Max Latency(us)  Iterations
+1                     174.36            135.35            221.55        1000
+1048576              1815.75             94.17          12248.70         100
+"""
+
+
+@pytest.mark.parametrize("mark", ["", "0: ", "[1,0]<stdout>:"])
+@pytest.mark.parametrize("text", [PLAIN, FULL, OF_7, OF_7.replace("        1000", "        1000        Pass")])
+def test_osu_s_tables_are_printed_as_they_were(text, mark):
+    marked = "\n".join(mark + line for line in text.split("\n"))
+    found = osu_table.read(marked, "n")
+    assert found.text() == marked
+    assert len(found.rows) in {2, 3}
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.integers(0, 2**32), *[st.floats(0, 1e8)] * 3, st.integers(1, 10**6)), min_size=1))
+def test_osu_s_rows_are_printed_from_their_figures(rows):
+    lines = [f"{size:<10d}{low:18.2f}{middle:18.2f}{high:18.2f}{count:12d}" for size, low, middle, high, count in rows]
+    written = "\n".join([*OF_7.split("\n")[:4], *lines])
+    found = osu_table.read(written, "n")
+    assert found.text() == written
+    changed = replace(found, lines=(replace(found.rows[0], times_us=(1.0, 2.0, 3.0)),))
+    assert changed.text().split()[1:4] == ["1.00", "2.00", "3.00"]
 
 
 def rccl(**changes):
@@ -98,6 +129,8 @@ def test_what_the_user_states_goes_first():
         (PLAIN, Stated(), "osu.txt: OSU's output does not say how many ranks took part; import it with --ranks"),
         (PLAIN.replace("14.21", "fast"), Stated(nranks=2), "osu.txt, line 5: not a row of OSU's"),
         (PLAIN.replace("14.21", "0.00"), Stated(nranks=2), "osu.txt, line 5: a time is not above 0"),
+        (PLAIN.replace("# Size", "# Syze"), Stated(nranks=2), "osu.txt, line 4: a row before OSU's header"),
+        (FULL.replace("        1000", ""), Stated(nranks=2), "osu.txt, line 4: not a row of OSU's"),
         (PLAIN.replace("8   ", "4   "), Stated(nranks=2), "osu.txt, line 5: 4 is there twice"),
         (PLAIN.replace("Allreduce", "Barrier"), Stated(nranks=2), "OSU's test 'Barrier' has no busbw"),
         ("# OSU MPI Allreduce Latency Test v5.7\n", Stated(nranks=2), "no rows under OSU's title"),
