@@ -133,10 +133,12 @@ class Emulated(Onlooker):
             self.hub.tell(*self._looked())
 
     def set_link(self, link: str, *, down: bool) -> None:
-        if self._hand is None:
-            raise RefusedError("this view is read-only")
-        self._hand.set_link(link, down=down)
-        self._deeds.append(f"link {link} {'cut' if down else 'restored'} in {self._where()}")
+        if self._hand is None or self._client is None:
+            raise RefusedError("the fabric is not up: it is still being built, or the run has ended")
+        done = "cut" if down else "restored"
+        if not self._hand.set_link(link, down=down):
+            self.hub.tell(Said(f"link {link} is {done} from the next turn on: no ranks run at the moment"))
+        self._deeds.append(f"link {link} {done} in {self._where()}")
 
     def set_policy(self, policy: str) -> None:
         client = self._client
@@ -153,7 +155,7 @@ class Emulated(Onlooker):
         self.hub.tell(PolicyChanged(policy))
 
     def _where(self) -> str:
-        return f"block {self._turn[1]}, {self._turn[0].name}" if self._turn else "no turn"
+        return f"block {self._turn[1]}, {self._turn[0].name}" if self._turn else "the next turn"
 
     def _looked(self) -> Iterator[Event]:
         if self._turn is None:

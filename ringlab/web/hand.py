@@ -29,24 +29,25 @@ class Hand:
     def outages(self, network: Network, faults: Sequence[Fault], controls: Controls, note: Note) -> Outages:
         """Of the turn that is about to start; ``note`` hears of what breaks in it."""
         with self._lock:
-            self._turn = Outages(network, [*faults, *self._cut.values()], controls, note)
+            self._turn = Outages(network, faults, controls, note)
+            for fault in self._cut.values():
+                self._turn.ask(fault)
             return self._turn
 
     def turn_ends(self) -> None:
         with self._lock:
             self._turn = None
 
-    def set_link(self, link: str, *, down: bool) -> None:
-        """RefusedError where ranks do not run, and where it is so already."""
+    def set_link(self, link: str, *, down: bool) -> bool:
+        """Whether it is so at once; else, as no ranks run, from the next turn on. RefusedError if it is so already."""
         check_link(self._fabric, link)
         with self._lock:
             if down == (link in self._cut):
                 raise RefusedError(f"link {link} is {'cut already' if down else 'not cut'}")
             action = Down(self._links[link])
             fault = Fault(NOW, action if down else Restore((action.target,)))
-            if self._turn is None or not self._turn.ask(fault):
-                raise RefusedError("no ranks run at the moment; try again when the next turn has begun")
             if down:
                 self._cut[link] = fault
             else:
                 del self._cut[link]
+            return self._turn is not None and self._turn.ask(fault)

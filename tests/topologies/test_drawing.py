@@ -106,3 +106,16 @@ def test_ranges_are_told_where_links_differ():
     mixed = replace(FABRIC, links=(replace(FABRIC.links[0], rate_bps=10**9), *FABRIC.links[1:]))
     assert any("host links 1G-100G 1us" in text for text in texts(draw(mixed)))
     assert Port("h1", 1) in set(mixed.directed_links())
+
+
+def test_a_live_drawing_says_which_link_direction_and_node_each_part_is():
+    fabric = leaf_spine(2, 1, 1)
+    root = ET.fromstring(draw(fabric, live=True))
+    parts = list(root.iter())
+    assert {part.get("data-link") for part in parts} - {None} == {link.name for link in fabric.links}
+    assert {part.get("data-port") for part in parts} - {None} == set(map(str, fabric.directed_links()))
+    assert {part.get("data-figure") for part in parts} - {None} == set(map(str, fabric.directed_links()))
+    assert {part.get("data-node") for part in parts} - {None} == set(fabric.nodes)
+    cable = next(part for part in parts if part.get("data-link") == "leaf1-spine1")
+    assert {part.get("data-port") for part in cable.iter()} - {None} == {"leaf1:2", "spine1:1"}
+    assert "data-" not in draw(fabric), "a picture has no need of it"

@@ -161,6 +161,7 @@ function rows(all) {
     const cells = [one.block, size(one.size_bytes), one.time_us.toLocaleString("en"), one.busbw_GBps.toPrecision(3), percent(one.line_share), one.wrong ?? "-"];
     cells.forEach((text) => row.append(element("td", text, { class: "number" })));
     body.append(row);
+    body.closest(".scroll").scrollTop = body.closest(".scroll").scrollHeight;
   });
 }
 
