@@ -112,7 +112,7 @@ class Film:
         yield LinkState(link, "up")
 
     def switch(self, policy: str, now_s: float) -> Iterator[Event]:
-        """For the rest of this arm's turns at this size; ValueError (RoutingError) where it finds no way."""
+        """For the rest of this arm's turn, at all sizes; ValueError (RoutingError) where it finds no way."""
         self._scene.routed(World(policy))
         self._do(Act(now_s, "policy", policy))
         yield PolicyChanged(policy)
@@ -132,16 +132,16 @@ class Film:
         return self._begins_s + self._now.completion_s * self._pace
 
     def _begin(self) -> Iterator[Event]:
-        """Every turn begins with its own policy, and with what is cut."""
-        self._acts = [act for act in self._acts if act.kind != "policy"]
+        """An arm's turn begins with its own policy, and with what is cut."""
+        turn, before = self._turn, self._program[self._next - 1] if self._next else None
+        is_new = before is None or (before.arm, before.block) != (turn.arm, turn.block)
+        if is_new:
+            self._acts = [act for act in self._acts if act.kind != "policy"]
         self._world = self._world_at(self._begins_s)
         self._now = self._operation()
-        turn, before = self._turn, self._program[self._next - 1] if self._next else None
-        if before is None or (before.arm, before.block) != (turn.arm, turn.block):
+        if is_new:
             steps = self._scene.schedule.num_steps
             yield TurnBegan(turn.arm.name, turn.arm.policy, turn.block, steps, self._flows())
-        elif before.arm.policy != turn.arm.policy:
-            yield FlowsMoved(self._flows())
         yield OperationBegan(turn.size_bytes)
 
     def _operation(self) -> Operation:

@@ -121,14 +121,17 @@ def test_a_hosts_link_has_no_way_round_and_it_is_said():
     assert it.is_over
 
 
-def test_another_policy_holds_for_the_operation_under_way_and_the_next_has_its_own_again():
-    it = film(PROGRAM[:2])
+def test_another_policy_holds_for_the_arms_turn_and_the_next_arm_has_its_own():
+    it, whole = film(), film()
     list(it.events(1.0))
     assert list(it.switch("pinned", 1.0)) == [PolicyChanged("pinned")]
-    events = list(it.events(1.5))
-    assert FlowsMoved in kinds(events)
+    assert FlowsMoved in kinds(it.events(1.5))
+    rows = [event.row for event in all_of(it, begin_s=1.75)[0] if isinstance(event, RowDone)]
+    usual = [event.row for event in all_of(whole)[0] if isinstance(event, RowDone)]
+    assert rows[1].time_us < 0.6 * usual[1].time_us, "4M of the spanning tree's turn, by pinned paths"
+    assert rows[2:] == usual[2:]
     with pytest.raises(ValueError, match="no routing policy"):
-        list(it.switch("teleport", 2.0))
+        list(film().switch("teleport", 0.0))
 
 
 def test_a_recorded_turn_lasts_as_long_as_it_was_measured():
