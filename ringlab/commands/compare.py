@@ -19,7 +19,7 @@ SEED = 0
     examples=[
         "ringlab compare runs/20260314T150926Z-leaf-spine-3f7a a100-4x8-hdr-ib-allreduce",
         "ringlab compare 20260314T150926Z-leaf-spine-3f7a gh200-4x4-slingshot11-allreduce-ofi192 --plot shares.svg",
-        "ringlab compare result.json predict:h100-2x8-efa3200-allreduce-p5 predict:a100-4x8-hdr-ib-allreduce@2",
+        "ringlab compare result.json predict:dgx-h100-4 predict:a100-4x8-hdr-ib-allreduce@2",
         "ringlab compare result.json all_reduce_perf.log --line-rate 50",
         "ringlab compare 20260314T150926Z-leaf-spine-3f7a result.json --json shares.json",
     ],
@@ -41,8 +41,9 @@ def command(
     """Put RUN beside each BASELINE, both at nominal rates: share of line rate by size, small messages, crossovers.
 
     RUN is a folder in runs/, or a result's file, emulated or simulated. BASELINE is a published name, one of your own
-    (ringlab baseline list), a file of nccl-tests, rccl-tests or OSU, another run, or predict:NAME, which predicts what
-    the system of a published baseline takes for RUN's collective and sizes (predict:NAME@8: on eight of its nodes).
+    (ringlab baseline list), a file of nccl-tests, rccl-tests or OSU, another run, or predict:SYSTEM, which predicts
+    what a system (as in ringlab predict) takes for RUN's collective and sizes: predict:dgx-h100-4 is four nodes,
+    predict:NAME@8 the machine of the baseline NAME with eight.
     """
     import numpy as np  # noqa: PLC0415 - only where it is used
 

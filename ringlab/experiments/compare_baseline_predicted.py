@@ -1,22 +1,25 @@
-"""A prediction as a line beside a run: what a system, known by a baseline, would take for the run's collective.
+"""A prediction as a line beside a run: what a real system would take for the run's collective.
 
-``predict:NAME`` asks it of the nodes that NAME was measured on, ``predict:NAME@8`` of eight of them. The run's sizes
-are predicted, and powers of two up to a gigabyte, for where the line levels off.
+``predict:dgx-h100-4`` asks it of four nodes of the catalogue of systems, ``predict:NAME`` of the nodes that the
+baseline NAME was measured on, ``predict:NAME@8`` of eight of them. The run's sizes are predicted, and powers of two up
+to a gigabyte, for where the line levels off.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from collectives.baseline import Baseline, Point
+from collectives.baseline import Baseline, Point, published
 from collectives.baseline.model import ring_line_rate_GBps
 from collectives.baseline.nccl import NcclError
+from collectives.baseline.predict_machine import Machine, machine
 from collectives.baseline.predictor import key_for, line_GBps_of, network, predict, question_of
 from ringlab.errors import UsageError
-from ringlab.experiments import baselines
+from ringlab.experiments import baseline_store
 from ringlab.experiments.compare_baseline import facts_of
 from ringlab.experiments.compare_baseline_curve import Curve
 from ringlab.experiments.result import Result
+from topologies import systems
 
 PREFIX = "predict:"
 LARGEST = 1 << 30
@@ -27,28 +30,26 @@ def predicted(word: str, run: Result) -> Curve:
     name, _, count = word.removeprefix(PREFIX).partition("@")
     if count and not (count.isdigit() and int(count) > 0):
         raise UsageError(f"{word}: {count!r} is no number of nodes; write {PREFIX}{name}@8")
-    known = baselines.from_name(name)
-    facts = facts_of(run)
+    collective = facts_of(run).collective
     try:
-        question = question_of(known, int(count) if count else None, facts.collective)
-        key = key_for(known, facts.collective)
-        found = [predict(question, key, size) for size in _sizes(run.sizes())]
+        asked = _asked(name, collective, int(count) if count else None)
+        found = [predict(asked.question, asked.key, size) for size in _sizes(run.sizes())]
     except NcclError as error:
         raise UsageError(f"{word}: {error}") from None
-    evidence = network(key, line_GBps_of(question)).evidence
-    nodes, gpus = question.system.nodes, question.system.gpus_per_node
-    line_rate, why = _line_rate(known, facts.collective, nodes, gpus)
+    system = asked.question.system
+    evidence = network(asked.key, line_GBps_of(asked.question)).evidence
+    line_rate, why = _line_rate(name, collective, system.nodes, system.gpus_per_node)
     sweep = Baseline(
         name=word,
-        collective=facts.collective,
-        nranks=nodes * gpus,
-        gpu=known.gpu,
-        nodes=nodes,
-        gpus_per_node=gpus,
-        network=known.network,
-        library=known.library,
+        collective=collective,
+        nranks=system.ranks,
+        gpu=asked.title,
+        nodes=system.nodes,
+        gpus_per_node=system.gpus_per_node,
+        network=asked.network,
+        library=f"NCCL {asked.question.version}" if asked.question.version else "NCCL",
         note=f"predicted; the network's figures are those of {_EVIDENCE[evidence]}",
-        source=known.source,
+        source=f"ringlab predict {name}",
         nominal_line_rate_GBps=line_rate,
         line_rate_why=why,
         points=tuple(Point(one.size_bytes, one.time_us) for one in found),
@@ -64,6 +65,14 @@ _EVIDENCE = {
 }
 
 
+def _asked(name: str, collective: str, nodes: int | None) -> Machine:
+    """A user's own baseline's machine, or one that ``ringlab predict`` knows."""
+    if name not in baseline_store.names():
+        return machine(name, collective, nodes)
+    own = baseline_store.load(name)
+    return Machine(own.name, own.gpu, own.network, question_of(own, nodes, collective), key_for(own, collective))
+
+
 def _sizes(sizes: Iterable[int]) -> list[int]:
     wanted = set(sizes)
     largest = max(LARGEST, *wanted)
@@ -74,9 +83,24 @@ def _sizes(sizes: Iterable[int]) -> list[int]:
     return sorted(wanted)
 
 
-def _line_rate(known: Baseline, collective: str, nodes: int, gpus: int) -> tuple[float | None, str]:
+def _line_rate(name: str, collective: str, nodes: int, gpus: int) -> tuple[float | None, str]:
     """Of the collective that is asked for: all-to-all has a line rate of its own."""
+    if name in baseline_store.names():
+        known = baseline_store.load(name)
+    elif name in published.names():
+        known = published.load(name)
+    else:
+        rate_bps = _link_rate_bps(name.removeprefix(f"{systems.WORD}:"), nodes)
+        if rate_bps is None:
+            return None, "a node of one GPU alone has no line"
+        return ring_line_rate_GBps(collective, nodes, gpus, rate_bps / 8e9)
     if known.nominal_line_rate_GBps is None or known.nodes is None or known.gpus_per_node is None:
         return None, known.line_rate_why
     one, _ = ring_line_rate_GBps(known.collective, known.nodes, known.gpus_per_node, 1.0)
     return ring_line_rate_GBps(collective, nodes, gpus, known.nominal_line_rate_GBps / one)
+
+
+def _link_rate_bps(word: str, nodes: int) -> int | None:
+    """What leaves a node of the catalogue's system, or within one node a GPU."""
+    of = systems.system(word if word in systems.names() else word.rpartition("-")[0])
+    return of.inside_rate_bps if nodes == 1 else of.node_rate_bps

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectives.baseline import Baseline, Point, published
+from collectives.baseline.predict_machine import machine
 from collectives.baseline.predictor import key_for, predict, question_of
 from ringlab.cli import main
 from ringlab.commands.compare import command
-from ringlab.experiments import compare_baseline_plot
+from ringlab.experiments import baseline_store, compare_baseline_plot
 from ringlab.experiments.compare_baseline import NotComparableError, side_by_side
 from ringlab.experiments.compare_baseline_crossing import crossing
 from ringlab.experiments.compare_baseline_curve import Curve
@@ -290,6 +291,22 @@ def test_a_prediction_of_other_nodes_and_of_another_collective(make_result):
     assert allreduce.sweep.nominal_line_rate_GBps == pytest.approx(50)
 
 
+def test_a_prediction_of_a_system_of_the_catalogue(make_result):
+    four = predicted("predict:dgx-h100-4", make_result())
+    assert (four.sweep.nodes, four.sweep.nranks, four.sweep.nominal_line_rate_GBps) == (4, 32, 400)
+    asked = machine("dgx-h100-4", "all_reduce")
+    assert four.sweep.at(1 << 20).time_us == predict(asked.question, asked.key, 1 << 20).time_us
+    inside = predicted("predict:system:dgx-h100@1", make_result())
+    assert (inside.sweep.nodes, inside.sweep.nominal_line_rate_GBps) == (1, 450)
+
+
+def test_a_prediction_for_a_user_s_own_system(make_result, stored):
+    own = replace(published.load(TCP), name="mine", nominal_line_rate_GBps=2.5)
+    baseline_store.save(own)
+    found = predicted("predict:mine@4", make_result())
+    assert (found.sweep.nranks, found.sweep.nominal_line_rate_GBps) == (4, 2.5)
+
+
 def test_the_command_shows_a_prediction_with_its_interval(stored, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     text = run("first", "predict:a100-4x8-hdr-ib-allreduce")
@@ -300,12 +317,14 @@ def test_the_command_shows_a_prediction_with_its_interval(stored, monkeypatch):
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("predict:tpu", "no published baseline 'tpu'"),
+        ("predict:tpu", "no system 'tpu'; see: ringlab topo systems"),
+        ("predict:dgx-h100-4@2", "says 4 nodes"),
         (f"predict:{TCP}@x", "'x' is no number of nodes; write predict:"),
         (f"predict:{TCP}@1", "take another system"),
-        ("predict:cpu-2-tcp-torch-gloo-allreduce", "how many nodes and GPUs a node is not stated"),
+        ("predict:unstated", "how many nodes and GPUs a node is not stated"),
     ],
 )
 def test_a_prediction_that_cannot_be_made(stored, capsys, word, message):
+    baseline_store.save(replace(sweep("unstated", 1.0, 1.0), nodes=None, gpus_per_node=None))
     assert main(["compare", "first", word]) == 2
     assert message in capsys.readouterr().err
