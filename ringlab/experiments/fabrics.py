@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +69,27 @@ def of_spec(wanted: str | dict[str, Any], document: Document, folder: Path, prob
             return catalog.from_short_form(wanted)
         if "file" in wanted:
             return read_file(folder / _path(wanted))
-        return formats.from_document(document.under("fabric"))
+        part = document.under("fabric")
+        return formats.from_document(part) if document.lines else _of_data(part)
     except DocumentError as error:
         problems.errors += error.errors
     except (FabricError, UsageError) as error:
         for line in str(error).splitlines():
             problems.add(("fabric",), line)
     return None
+
+
+def _of_data(part: Document) -> Fabric:
+    """In place, and from no text: a sweep's scenarios have equal ones, which shall be one."""
+    try:
+        return _of_json(json.dumps(part.data))
+    except DocumentError:
+        return formats.from_document(part)  # says it of its own place
+
+
+@lru_cache(16)
+def _of_json(text: str) -> Fabric:
+    return formats.from_document(Document("fabric", json.loads(text)))
 
 
 def _path(wanted: dict[str, Any]) -> str:

@@ -93,7 +93,13 @@ def _wrong(sweep: Sweep, draft: Draft, cause: Choice | None = None) -> list[str]
         culprit = cause or _culprit(sweep, draft)
         return [f"{sweep.document.place(culprit.origin)}: {error}"]
     seeded = Scenario.of(spec, sweep.backend, sweep.seed, {}).data["spec"]
-    text = json.dumps(seeded, indent=0)
+    try:
+        specs.from_data(seeded, _WHERE)
+    except specs.SpecError:
+        pass
+    else:
+        return []
+    text = json.dumps(seeded, indent=0)  # again, to hear of lines
     try:
         specs.loads(text, _WHERE)
     except specs.SpecError as error:

@@ -35,9 +35,12 @@ class Scenario:
     def of(cls, spec: Mapping[str, Any], backend: str, sweep_seed: int, changes: Mapping[str, Any]) -> Scenario:
         """``spec`` is plain JSON data."""
         seed = seed_of(sweep_seed, spec, changes.get(DRAW))
-        content = {"backend": backend, "seed": seed, "spec": with_seed(spec, seed)}
-        id_ = sha256(canonical(content).encode()).hexdigest()[:ID_DIGITS]
-        return cls(changes, {"id": id_, "needs": list(NEEDS[backend]), **content})
+        seeded = {key: with_seed(value, seed) if SEED in _TEXTS.of(value) else value for key, value in spec.items()}
+        content = f'{{"backend":{canonical(backend)},"seed":{seed},"spec":{_mapping(seeded)}}}'
+        id_ = sha256(content.encode()).hexdigest()[:ID_DIGITS]
+        return cls(
+            changes, {"id": id_, "needs": list(NEEDS[backend]), "backend": backend, "seed": seed, "spec": seeded}
+        )
 
     @property
     def id(self) -> str:
@@ -49,9 +52,36 @@ def canonical(data: object) -> str:
     return json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+class _Texts:
+    """Canonical JSON; of large values remembered, by identity: ten thousand scenarios may share a fabric in place."""
+
+    LARGE, MOST = 4096, 16
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, str]] = {}  # holds the values too, so that no other gets their identity
+
+    def of(self, value: Any) -> str:
+        if id(value) in self._known:
+            return self._known[id(value)][1]
+        text = canonical(value)
+        if len(text) > self.LARGE:
+            if len(self._known) == self.MOST:
+                del self._known[next(iter(self._known))]
+            self._known[id(value)] = value, text
+        return text
+
+
+_TEXTS = _Texts()
+
+
+def _mapping(data: Mapping[str, Any]) -> str:
+    """``canonical(data)``, which is never changed; keys are texts."""
+    return f"{{{','.join(f'{canonical(key)}:{_TEXTS.of(data[key])}' for key in sorted(data))}}}"
+
+
 def seed_of(sweep_seed: int, spec: Mapping[str, Any], draw: int | None = None) -> int:
     """31 bits."""
-    digest = sha256(canonical([sweep_seed, draw, spec]).encode()).digest()
+    digest = sha256(f"[{canonical(sweep_seed)},{canonical(draw)},{_mapping(spec)}]".encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
 
 

@@ -55,11 +55,13 @@ def one_line(error: BaseException) -> str:
 
 
 def _run(scenario: Mapping[str, Any]) -> Result | Figures:
-    from ringlab.experiments import runner, simulated_figures  # noqa: PLC0415 - slow, and not on the sender's side
+    from ringlab.experiments import simulated_figures  # noqa: PLC0415 - slow to import, and not on the sender's side
     from ringlab.experiments import spec as specs  # noqa: PLC0415 - likewise
 
     spec = specs.from_data(scenario["spec"], f"scenario {scenario['id']}")
     if scenario["backend"] == EMULATED:
+        from ringlab.experiments import runner  # noqa: PLC0415 - likewise; a simulation needs none of it
+
         return runner.run(spec, _unheard, _unheard).result
     return simulated_figures.figures(spec)
 

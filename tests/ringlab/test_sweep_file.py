@@ -1,6 +1,8 @@
 # ruff: noqa: E501 - the table of bad files reads best with a row a line
 """A sweep file read: its scenarios, and for every way to get it wrong the line and the field of the error."""
 
+import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -256,3 +258,17 @@ def test_what_was_changed_is_found_there_or_it_says_why(data, keys):
     for key in keys:
         node = node[int(key)] if isinstance(node, list) else node[key]
     assert node == "new"
+
+
+def test_an_id_is_the_hash_of_all_that_a_worker_is_told():
+    """Also where parts of it are large, and remembered as text: those who resume find what they had."""
+    spec = {"name": "x", "fabric": {"hosts": [f"h{n}" for n in range(2000)]}, "arms": ["ecmp:seed=$seed"], "b": None}
+    for draw in (1, 2, None):
+        found = Scenario.of(spec, "simulated", 7, {} if draw is None else {"draw": draw}).data
+        text = json.dumps([7, draw, spec], sort_keys=True, separators=(",", ":"))
+        assert found["seed"] == int.from_bytes(sha256(text.encode()).digest()[:4], "big") >> 1
+        assert found["spec"] == {**spec, "arms": [f"ecmp:seed={found['seed']}"]}
+        told = {name: found[name] for name in ("backend", "seed", "spec")}
+        content = json.dumps(told, sort_keys=True, separators=(",", ":"))
+        assert found["id"] == sha256(content.encode()).hexdigest()[:16]
+        assert found["spec"]["fabric"] is spec["fabric"]
