@@ -109,10 +109,10 @@ def _lasting(left: Numbers, rate: Numbers) -> Numbers:
 def _event_by_event(
     paths: Paths, capacity: Numbers, amount: Numbers, begin: Numbers, weight: Numbers, tolerance: float
 ) -> Numbers:
-    """Of a flow is kept when it would end, which stands until its rate changes."""
-    rows = _columns(paths, len(capacity))
+    """What is kept of a flow is when it would end: that stands until its rate changes."""
+    rows = _finite(_columns(paths, len(capacity)), capacity)
     linked = (rows < len(capacity)).any(axis=0)
-    found = np.where(linked, np.inf, begin)
+    found = np.where(linked, np.inf, begin)  # who has no links ends as it begins
     waiting = np.flatnonzero(linked)
     waiting = waiting[np.argsort(begin[waiting], kind="stable")]
     find = _Anew(rows, capacity, weight) if tolerance <= EXACT else _Followed(rows, capacity, weight, tolerance)
@@ -126,9 +126,8 @@ def _event_by_event(
         changed = rate != before
         changed[come], changed[gone] = True, False
         flows = np.flatnonzero(changed)
-        ending[flows] = _ending(
-            now, ending.take(flows), before.take(flows), rate.take(flows), amount.take(flows), idle_s
-        )
+        had = ending.take(flows), before.take(flows)
+        ending[flows] = _ending(now, *had, rate.take(flows), amount.take(flows), idle_s)
         until = max(float(ending.min()), now + tolerance * (now - first), now)
         until = min(until, float(begin[waiting].min(initial=np.inf)))
         gone = np.flatnonzero(ending <= until) if until < np.inf else waiting
@@ -138,6 +137,11 @@ def _event_by_event(
         remaining -= len(gone)
         now = until
     return found
+
+
+def _finite(rows: Index, capacity: Numbers) -> Index:
+    """Without the links that hold nobody back."""
+    return np.where(np.append(np.isfinite(capacity), False)[rows], rows, len(capacity))
 
 
 def _ending(now: float, ending: Numbers, before: Numbers, rate: Numbers, amount: Numbers, idle_s: float) -> Numbers:

@@ -130,3 +130,20 @@ def test_ends_within_windows_are_no_worse_for_it(monkeypatch, sizes, seed):
     off, before = (np.abs(found / exact - 1).max() for found in (followed, solved_anew))
     assert off <= 1.2 * 0.01
     assert off <= before + 2 * fair_share.NEAR * 0.01
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ends_of_weighted_flows_that_come_one_after_the_other(seed):
+    random = np.random.default_rng(seed)
+    paths, capacity = random.integers(-1, 10, (150, 3)), random.uniform(0.1, 1.0, 10)
+    amount, weights = random.lognormal(0, 1.5, 150), random.integers(1, 9, 150) / 2
+    start = random.integers(0, 12, 150).astype(np.float64)
+    exact, near = (ends(paths, capacity, amount, start, weights, each) for each in (0.0, 0.02))
+    assert (np.abs(near - exact) <= 1.2 * 0.02 * exact).all()
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 0.01])
+def test_a_link_without_limit_holds_nobody_back(tolerance):
+    paths, capacity = np.array([[0, 1], [1, -1], [0, -1]]), np.array([2.0, np.inf])
+    found = ends(paths, capacity, np.array([3.0, 5.0, 1.0]), np.array([0.0, 1.0, 0.0]), tolerance=tolerance)
+    assert found == pytest.approx([2.0, 1.0, 1.0])
