@@ -4,12 +4,16 @@ Use:
     python benchmarks/predictor.py                  # about 15 seconds
     python benchmarks/predictor.py --json - --quick
     python benchmarks/predictor.py --fit            # fit anew: writes collectives/baseline/predictor.json
+    python benchmarks/predictor.py --held-out DIR   # score sweeps that were never fitted, with the file as it is
 
 What is compared. *Own*: a sweep is left out, and its network's figures are fitted to the other sweeps of the same
 network (another collective, another number of nodes, another version of NCCL); where there are none, its kind's are
 taken. *Kind*: all sweeps of its hardware are left out, and the kind's figures are taken, or the default. The error of
 a size is |predicted - measured| / measured, out of place; of a sweep the median and the 90th percentile count, over all
 its sizes. ``nccl_time()`` has no model of all-to-all nor of host memory. Nothing is left out of the table.
+
+*Held out*: ``DIR`` has a ``systems.csv`` and a ``sweeps.csv`` in the form of those in ``collectives/baseline``. Nothing
+is fitted: this is what ``predict()`` says of them, and how many sizes lie in its interval; it should be four in five.
 
 The constants that all networks share (the time to post, the spread of the rendezvous, what a kind's default is) were
 chosen with these sweeps in sight, and are few. The file's figures are fitted to all sweeps; the errors here are not.
@@ -29,10 +33,10 @@ import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from collectives.baseline import published
-from collectives.baseline.nccl import nccl_time
+from collectives.baseline import Baseline, published
+from collectives.baseline.nccl import NcclError, nccl_time
 from collectives.baseline.predict_fit import Sweep, fit_all, leave_out, sweep_of
-from collectives.baseline.predictor import BANDS, question_of
+from collectives.baseline.predictor import BANDS, key_for, line_GBps_of, network, predict, question_of
 
 FILE = Path(__file__).parent.parent / "collectives" / "baseline" / "predictor.json"
 MEDIAN_GOAL, P90_GOAL = 0.15, 0.50
@@ -76,7 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", metavar="FILE", help="write the figures there, - for standard output")
     parser.add_argument("--fit", action="store_true", help=f"fit anew and write {FILE.name}")
     parser.add_argument("--quick", action="store_true", help="score a few sweeps only")
+    parser.add_argument("--held-out", type=Path, metavar="DIR", help="score the sweeps in DIR instead, without a fit")
     options = parser.parse_args(arguments)
+    if options.held_out:
+        return held_out(options.held_out, options.json)
     sweeps = [sweep_of(published.load(name)) for name in published.names()]
     wanted = [sweep for sweep in sweeps if not options.quick or sweep.name.startswith(QUICK)]
     scores = [_progress(score(sweeps, sweep), place, wanted) for place, sweep in enumerate(wanted)]
@@ -86,9 +93,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = list(_rows(scores))
     if options.json != "-":
         _print(scores, rows)
-    if options.json:
+    return _finish(rows, options.json)
+
+
+def held_out(folder: Path, target: str | None) -> int:
+    """Score the sweeps in ``folder`` with the file's figures. One without a model is told, and counts as missed."""
+    tables = (folder / "systems.csv", folder / "sweeps.csv")
+    sweeps = published.parse(*(table.read_text(encoding="utf-8").splitlines() for table in tables), ())
+    rows: list[Row] = []
+    for baseline in sweeps.values():
+        try:
+            found, line = _held_out(baseline)
+        except NcclError as error:
+            found, line = [Row(f"{baseline.name}: median", 1.0, "share", MEDIAN_GOAL)], f"no model: {error}"
+        rows += found
+        if target != "-":
+            print(f"{baseline.name:<56}{line}")
+    return _finish(rows, target)
+
+
+def _held_out(baseline: Baseline) -> tuple[list[Row], str]:
+    question, key = question_of(baseline), key_for(baseline)
+    points = baseline.points
+    predictions = [predict(question, key, point.size_bytes) for point in points]
+    pairs = list(zip(predictions, points, strict=True))
+    ours = [abs(one.time_us / point.time_us - 1) for one, point in pairs]
+    nccl = [abs(one.nccl_us / point.time_us - 1) for one, point in pairs if one.nccl_us is not None]
+    inside = sum(one.low_us <= point.time_us <= one.high_us for one, point in pairs) / len(pairs)
+    evidence = network(key, line_GBps_of(question)).evidence
+    median, p90 = float(np.median(ours)), float(np.quantile(ours, 0.9))
+    beside = f"{np.median(nccl):>5.0%}" if nccl else "    -"
+    line = f"median {median:>4.0%}  p90 {p90:>4.0%}  nccl {beside}  in the interval {inside:>4.0%}  by its {evidence}"
+    rows = [
+        Row(f"{baseline.name}: median", median, "share", MEDIAN_GOAL, [round(share, 4) for share in ours]),
+        Row(f"{baseline.name}: p90", p90, "share", P90_GOAL),
+    ]
+    if nccl:
+        rows.append(Row(f"{baseline.name}: better than nccl_time()", median, "share", float(np.median(nccl))))
+    return rows, line
+
+
+def _finish(rows: Sequence[Row], target: str | None) -> int:
+    if target:
         text = json.dumps([{**asdict(row), "met": row.met} for row in rows], indent=2) + "\n"
-        sys.stdout.write(text) if options.json == "-" else Path(options.json).write_text(text)
+        sys.stdout.write(text) if target == "-" else Path(target).write_text(text)
     return 0 if all(row.met for row in rows) else 1
 
 

@@ -19,15 +19,15 @@ import re
 from dataclasses import dataclass, replace
 
 from collectives.baseline.model import Baseline
-from collectives.baseline.nccl.published import is_tcp, nccl_version
+from collectives.baseline.nccl.published import is_gpu, is_tcp, nccl_version
 from collectives.baseline.predict_paths import TREE_HOP_US, Path
 
 SPREAD = 1.0
 """How sharply the rendezvous comes in: rank pairs, channels and slices pass the threshold at different sizes."""
 
-MOST_GBPS = {"tcp": 5.5, "tcp-alltoall": 5.5, "mpi-tcp": 1.0, "mpi-ib": 1.0}
+MOST_GBPS = {"tcp": 5.2, "tcp-alltoall": 5.2, "mpi-tcp": 1.0, "mpi-ib": 1.0}
 """What a node passes through its kernel, or adds in host memory, however fast the wire. Sockets: 5.2 GB/s on 100GbE
-(NVIDIA/nccl issue 450), 5.4 to 5.8 on 4 x 200 Gb/s of GH200. Host memory: 0.9 to 1.3 GB/s of Open MPI on 100 Gb/s."""
+(NVIDIA/nccl issue 450). Host memory: 1 GB/s of Open MPI on 100 Gb/s (the published sweep)."""
 
 INSIDE = ("nvlink", "xgmi", "pci")
 
@@ -123,7 +123,7 @@ def time_us(figures: Figures, path: Path, size_bytes: int) -> float:
 
 
 def _kind(baseline: Baseline) -> str:
-    if "Open MPI" in baseline.library or "MPI_" in baseline.library:
+    if not is_gpu(baseline):
         return "mpi-tcp" if is_tcp(baseline) else "mpi-ib"
     if baseline.nodes == 1:
         return kind_inside(baseline.gpu)

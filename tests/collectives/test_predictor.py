@@ -1,8 +1,11 @@
 """The predictor: its skeleton is NCCL's, its figures are what fitting gives, and it says so with an interval."""
 
+import importlib.util
 import json
+import sys
 from dataclasses import replace
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ from hypothesis import strategies as st
 from collectives.baseline import published
 from collectives.baseline.nccl import NcclError, nccl_time
 from collectives.baseline.nccl.published import is_gpu
-from collectives.baseline.predict_fit import figures_for, fit, leave_out, sweep_of
+from collectives.baseline.predict_fit import figures_for, fit, kind_figures, leave_out, sweep_of
 from collectives.baseline.predict_network import DEFAULT, Figures, Key, bounded, default, key_of, kind_of, time_us
 from collectives.baseline.predict_paths import Question, paths
 from collectives.baseline.predictor import interval, key_for, network, predict, question_of, quickest
@@ -165,7 +168,7 @@ def test_a_network_without_sweeps_takes_its_site_s_kind_s_or_default_figures():
 
 def test_sockets_carry_no_more_than_a_kernel_does():
     assert bounded(DEFAULT, "tcp", 1.2).efficiency == 0.92
-    assert bounded(DEFAULT, "tcp", 100).efficiency == pytest.approx(0.055)
+    assert bounded(DEFAULT, "tcp", 100).efficiency == pytest.approx(0.052)
     assert default("ib", 100).efficiency == DEFAULT.efficiency
 
 
@@ -185,3 +188,41 @@ def test_sockets_carry_no_more_than_a_kernel_does():
 def test_bad_input_is_one_clear_error(wrong, message):
     with pytest.raises(NcclError, match=message):
         wrong()
+
+
+def test_the_benchmark_scores_sweeps_that_were_held_out(tmp_path, capsys):
+    """Its own published sweeps as if they were new: figures of the file, nothing fitted; an unknown GPU is told."""
+    module = benchmark()
+    systems = (files("collectives.baseline") / "systems.csv").read_text().splitlines()
+    wanted = [line for line in systems[1:] if line.startswith("h100-2x8-ndr")]
+    unknown = wanted[0].replace("h100-2x8-ndr-ib-allreduce-nebius", "strange").replace("H100/H200 (gpu: 8)", "TPU v5")
+    sweeps = (files("collectives.baseline") / "sweeps.csv").read_text().splitlines()
+    rows = [line for line in sweeps if line.startswith("h100-2x8-ndr")]
+    (tmp_path / "systems.csv").write_text("\n".join([systems[0], *wanted, unknown]) + "\n")
+    (tmp_path / "sweeps.csv").write_text("\n".join([sweeps[0], *rows, "strange,8,20.0,"]) + "\n")
+    assert module.main(["--held-out", str(tmp_path), "--json", str(tmp_path / "scores.json")]) == 1
+    out = capsys.readouterr().out
+    assert "by its network" in out
+    assert "no model: GPU 'TPU v5'" in out
+    scores = {row["name"]: row for row in json.loads((tmp_path / "scores.json").read_text())}
+    assert scores["h100-2x8-ndr-ib-allreduce-nebius: better than nccl_time()"]["met"]
+    assert not scores["strange: median"]["met"]
+
+
+def test_the_kinds_in_the_file_are_what_fitting_gives():
+    """Whoever edits the file by hand is found out."""
+    sweeps = [sweep_of(baseline) for baseline in ALL]
+    for row in FITTED["kinds"]:
+        found = kind_figures(sweeps, row["kind"])
+        assert found.latency_us == pytest.approx(row["latency_us"], rel=0.03)
+        assert found.efficiency == pytest.approx(row["efficiency"], rel=0.02)
+        assert found.rendezvous_us == pytest.approx(row["rendezvous_us"], rel=0.05)
+
+
+def benchmark():
+    path = Path(__file__).parents[2] / "benchmarks" / "predictor.py"
+    spec = importlib.util.spec_from_file_location("benchmark_of_the_predictor", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look themselves up there
+    spec.loader.exec_module(module)
+    return module

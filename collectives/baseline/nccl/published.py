@@ -60,8 +60,8 @@ def gpu_of(name: str) -> Gpu:
 
 
 def is_gpu(baseline: Baseline) -> bool:
-    """Whether NCCL or RCCL measured it; host memory and MPI have other models."""
-    return "Open MPI" not in baseline.library and any(re.search(gpu.words, baseline.gpu) for gpu in GPUS)
+    """Whether NCCL or RCCL ran it, on a GPU known here or not; host memory and MPI have other models."""
+    return "MPI" not in baseline.library and not baseline.gpu.startswith("none")
 
 
 def nccl_version(baseline: Baseline) -> str | None:
