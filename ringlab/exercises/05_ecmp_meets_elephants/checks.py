@@ -35,10 +35,14 @@ def _count(trial: Trial) -> str:
 
 @checks.check("other-fabric", "Write collide for any flows and any number of spines; it gets both.")
 def _other(trial: Trial) -> str:
-    flows = [(leaf, (leaf + 1) % 2) for leaf in (0, 1)]
-    clean = sum(not trial.call("collide", spines, flows) for spines in product(range(3), repeat=2))
-    expect(clean == 9, f"two flows that go opposite ways never share a link; you find {clean} of 9 clean")
-    return "two flows that go opposite ways never collide"
+    for what, flows, wanted in (
+        ("two flows that go opposite ways never share a link", [(0, 1), (1, 0)], 9),
+        ("two flows to one leaf share a downlink if they take one spine", [(0, 2), (1, 2)], 6),
+        ("two flows from one leaf share an uplink if they take one spine", [(0, 1), (0, 2)], 6),
+    ):
+        clean = sum(not trial.call("collide", spines, flows) for spines in product(range(3), repeat=2))
+        expect(clean == wanted, f"{what}: of 9 outcomes {wanted} are clean; you find {clean}")
+    return "right for flows that part and flows that meet, over three spines"
 
 
 @checks.check(
