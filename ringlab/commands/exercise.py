@@ -179,9 +179,7 @@ def _blame_load() -> None:
 
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
     if load > 1.5 * cores:
-        say(
         say(f"this machine is busy (load {load:.0f}, {cores} cores): try checks of time again when it is not")
-        )
 
 
 def _marks(row: dict[str, Any]) -> tuple[str, str]:
