@@ -10,7 +10,8 @@ from emulation import doctor
 from emulation.lab import new_tag
 from emulation.outages import prepare_hosts
 from emulation.plan import Plan
-from ringlab.experiments import auto, baselines
+from ringlab.errors import UsageError
+from ringlab.experiments import auto, baselines, neighbours
 from ringlab.experiments.bench import Job, bench
 from ringlab.experiments.faults_spec import check_machine
 from ringlab.experiments.onlooker import NOBODY, Onlooker, with_deeds
@@ -50,6 +51,8 @@ def run(spec: Spec, say: Say, step: Say, framework: str = "auto", onlooker: Onlo
     A turn that fails ends the run, and the result, with all turns before it, says so (``failure``). Raises the errors
     of ``emulation.errors`` and ``controller.client`` where the fabric does not come up; nothing is left on the machine.
     """
+    if spec.neighbours:
+        raise UsageError(neighbours.ONLY_SIMULATED)
     created = datetime.now(UTC)
     baseline = baselines.choose(spec.baseline, spec.baseline_line_rate_GBps) if spec.baseline else None
     timeline = Timeline()

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -21,8 +21,9 @@ import numpy as np
 from ringlab.experiments import baselines, store
 from ringlab.experiments import result as results
 from ringlab.experiments.compare import beside, compare
-from ringlab.experiments.simulated_figures import SLACK, Beside, figures, job_of
-from ringlab.experiments.simulated_job import SimulatedJob
+from ringlab.experiments.neighbours import arm_name
+from ringlab.experiments.simulated_figures import SLACK, Beside, figures, jobs_of
+from ringlab.experiments.simulated_job import SimulatedJob, ways_together
 from ringlab.experiments.spec import Arm, Spec
 from simulation.links import Links
 from topologies import formats
@@ -53,7 +54,7 @@ def run(spec: Spec, beside_run: Beside | None = None) -> results.Result:
         line_rate_bps=found.line_rate_bps,
         nominal_line_rate_bps=found.nominal_line_rate_bps,
         arms=found.arms,
-        comparisons=compare(found.arms, spec.compare, np.random.default_rng(1)),
+        comparisons=compare(found.arms, _pairs(spec), np.random.default_rng(1)),
         certificate=found.certificate,
         fingerprint={
             "backend": "simulated", "scale_from": "the emulated run" if beside_run else "the spec",
@@ -67,27 +68,37 @@ def run(spec: Spec, beside_run: Beside | None = None) -> results.Result:
     )  # fmt: skip
 
 
+def _pairs(spec: Spec) -> list[tuple[str, str]]:
+    """Those of the spec, and the same of each neighbour."""
+    others = [(arm_name(a, one.name), arm_name(b, one.name)) for one in spec.neighbours for a, b in spec.compare]
+    return [*spec.compare, *others]
+
+
 def _crossed(spec: Spec, num_arms: int) -> Iterator[results.LinkBytes]:
-    """Of the first arms; none where faults send flows now this way, now that."""
+    """Of the first arms' rows; none where faults send flows now this way, now that."""
     if not spec.faults:
-        job = job_of(spec)
-        for arm in spec.arms[:num_arms]:
-            yield from _links_crossed(spec, job, arm)
+        jobs = jobs_of(spec)
+        for arm in spec.arms[: num_arms // len(jobs)]:
+            yield from _links_crossed(spec, jobs, arm)
 
 
-def _links_crossed(spec: Spec, job: SimulatedJob, arm: Arm) -> Iterator[results.LinkBytes]:
+def _links_crossed(spec: Spec, jobs: Sequence[SimulatedJob], arm: Arm) -> Iterator[results.LinkBytes]:
     """What the simulator's ways carry, and what the controller's paths would; those of sprayed flows are rounded."""
-    links, there = Links.of(spec.fabric), job.ways(arm.policy, max(spec.sizes)).there
-    rows, share = there.rows[job.crossing], there.share[job.crossing]
-    paths = job.paths(arm.policy, max(spec.sizes))
+    links, largest = Links.of(spec.fabric), max(spec.sizes)
+    if len(jobs) > 1:
+        ways, paths = ways_together(jobs, arm.policy, largest)
+    else:
+        ways, paths = [jobs[0].ways(arm.policy, largest)], jobs[0].paths(arm.policy, largest)
     simulated = np.zeros(len(links.ports), dtype=np.int64)
     expected: Counter[Port] = Counter()
-    for size in spec.sizes:
-        wanted = job.demands(size)
-        nbytes = np.array([demand.nbytes for demand in wanted], dtype=np.int64)
-        here = np.rint(nbytes[:, None] * share).astype(np.int64)
-        np.add.at(simulated, rows[rows >= 0], here[rows >= 0])
-        if paths is not None:
-            expected.update(link_bytes(wanted, paths))
+    for job, way in zip(jobs, ways, strict=True):
+        rows, share = way.there.rows[job.crossing], way.there.share[job.crossing]
+        for size in spec.sizes:
+            wanted = job.demands(size)
+            nbytes = np.array([demand.nbytes for demand in wanted], dtype=np.int64)
+            here = np.rint(nbytes[:, None] * share).astype(np.int64)
+            np.add.at(simulated, rows[rows >= 0], here[rows >= 0])
+            if paths is not None:
+                expected.update(link_bytes(wanted, paths))
     for port, counted in zip(links.ports, simulated.tolist(), strict=True):
         yield results.LinkBytes.of(arm.name, spec.fabric.direction(port), counted, expected[port])

@@ -23,8 +23,9 @@ from ringlab.experiments import result as results
 from ringlab.experiments import simulated_faults as faulty
 from ringlab.experiments.arms import OURS
 from ringlab.experiments.faults_spec import scaled
+from ringlab.experiments.neighbours import Neighbour, arm_name
 from ringlab.experiments.simulated_certificate import certificate
-from ringlab.experiments.simulated_job import SPRAY, SimulatedJob, Ways
+from ringlab.experiments.simulated_job import SPRAY, SimulatedJob, Ways, ways_together
 from ringlab.experiments.spec import Arm, Spec
 from simulation import fluid
 from simulation.collective import Plan, place
@@ -78,33 +79,41 @@ def figures(spec: Spec, beside_run: Beside | None = None) -> Figures:
     links = _links(spec, scale, silent=beside_run is not None)
     turnaround_s = beside_run.step_s if beside_run else TURNAROUND_S * scale
     conditions = Conditions.tcp(spec.transport.mtu, turnaround_s)
-    job = job_of(spec)
-    arms, failure = [], None
+    jobs = jobs_of(spec)
+    arms: list[results.Arm] = []
+    own: list[results.Arm] = []
+    failure = None
     for arm in spec.arms:
         try:
-            arms.append(_Arm(spec, job, arm, links, conditions, scale).run())
+            found = _Arm(spec, jobs, arm, links, conditions, scale).run()
+            own.append(found[0])
+            arms += found
         except (StalledError, RoutingError) as error:
             failure = f"{arm.name}: {error}"
             break
     line_rate = line_rate_bps(spec.fabric)
+    trust = certificate(spec, jobs[0].schedule, own, conditions, links, notes)
     return Figures(
         spec, spec.name, spec.collective, spec.algorithm, spec.channels, len(spec.placement), scale, line_rate / scale,
-        line_rate, tuple(arms), certificate(spec, job.schedule, arms, conditions, links, notes), turnaround_s, failure,
+        line_rate, tuple(arms), trust, turnaround_s, failure,
     )  # fmt: skip
 
 
-def job_of(spec: Spec) -> SimulatedJob:
+def jobs_of(spec: Spec) -> list[SimulatedJob]:
+    """The spec's own, then its neighbours."""
     itemsize = metrics.DTYPES[spec.dtype].itemsize
-    return SimulatedJob.of(spec.fabric, spec.placement, spec.algorithm, spec.channels, itemsize)
+    all_jobs: list[Spec | Neighbour] = [spec, *spec.neighbours]
+    return [SimulatedJob.of(spec.fabric, one.placement, one.algorithm, one.channels, itemsize) for one in all_jobs]
 
 
 class _Arm:
-    """One arm's operations, one after the other."""
+    """One arm's operations, one after the other; all jobs begin each together."""
 
     def __init__(
-        self, spec: Spec, job: SimulatedJob, arm: Arm, links: Links, conditions: Conditions, scale: float
+        self, spec: Spec, jobs: Sequence[SimulatedJob], arm: Arm, links: Links, conditions: Conditions, scale: float
     ) -> None:
-        self._spec, self._job, self._arm, self._links, self._scale = spec, job, arm, links, scale
+        self._spec, self._jobs, self._arm, self._links, self._scale = spec, jobs, arm, links, scale
+        self._job = jobs[0]
         sprayed = arm.policy == SPRAY
         self._conditions = (
             conditions
@@ -112,35 +121,45 @@ class _Arm:
             else replace(conditions, payload_share=conditions.payload_share / conditions.spray)
         )
         self._begun_s: dict[tuple[int, int], float] = {}
-        self._ways: dict[frozenset[str], Ways] = {}
+        self._ways: dict[frozenset[str], list[Ways]] = {}
 
-    def run(self) -> results.Arm:
+    def run(self) -> list[results.Arm]:
+        """The spec's own job, then its neighbours."""
         spec = self._spec
-        found, now, operation = [], 0.0, 0
+        sizes, now, operation = [], 0.0, 0
         for size in spec.sizes:
             times = []
             for _ in range(spec.iterations if spec.faults else 1):
                 operation += 1
                 times.append(self._operation(size, now, operation))
-                now += times[-1]
-            found.append(self._size(size, times))
-        return results.Arm(self._arm.name, self._arm.group, None, None, tuple(found))
+                now += max(times[-1])
+            sizes.append([self._size(number, size, of_job) for number, of_job in enumerate(zip(*times, strict=True))])
+        names = [(self._arm.name, self._arm.group)]
+        names += [(arm_name(names[0][0], one.name), arm_name(names[0][1], one.name)) for one in spec.neighbours]
+        return [
+            results.Arm(name, group, None, None, tuple(found))
+            for (name, group), found in zip(names, zip(*sizes, strict=True), strict=True)
+        ]
 
-    def _route(self, dead: frozenset[str]) -> Ways:
+    def _route(self, dead: frozenset[str]) -> list[Ways]:
         if dead not in self._ways:
-            self._ways[dead] = self._job.ways(self._arm.policy, max(self._spec.sizes), Situation(dead))
+            largest, situation = max(self._spec.sizes), Situation(dead)
+            self._ways[dead] = (
+                ways_together(self._jobs, self._arm.policy, largest, situation)[0]
+                if len(self._jobs) > 1
+                else [self._job.ways(self._arm.policy, largest, situation)]
+            )
         return self._ways[dead]
 
-    def _operation(self, size: int, now: float, operation: int) -> float:
-        """Seconds from ``now`` on. Faults that wait for a step of it come in the second replay."""
+    def _operation(self, size: int, now: float, operation: int) -> list[float]:
+        """Each job's seconds from ``now`` on. Faults that wait for a step of ours come in the second replay."""
         spec = self._spec
-        if not spec.faults:
-            return self._replayed(size, [faulty.Epoch(0.0, self._links.rate_bps, Situation())], now).completion_s
-        timeline = self._replayed(size, self._epochs(), now)
+        epochs = self._epochs() if spec.faults else [faulty.Epoch(0.0, self._links.rate_bps, Situation())]
+        timelines = self._replayed(size, epochs, now)
         for awaited in sorted(one for one in faulty.awaited(spec.faults) if one[0] == operation):
-            self._begun_s[awaited] = now + self._step_begins(timeline, awaited[1])
-            timeline = self._replayed(size, self._epochs(), now)
-        return timeline.completion_s
+            self._begun_s[awaited] = now + self._step_begins(timelines[0], awaited[1])
+            timelines = self._replayed(size, self._epochs(), now)
+        return [timeline.completion_s for timeline in timelines]
 
     def _epochs(self) -> list[faulty.Epoch]:
         return faulty.epochs(self._spec.faults, self._begun_s, self._spec.fabric, self._links)
@@ -152,30 +171,31 @@ class _Arm:
         steps = schedule.step if timeline.transfers is None else schedule.step[timeline.transfers]
         return float(timeline.start_s[steps == step].min())
 
-    def _replayed(self, size: int, epochs: Sequence[faulty.Epoch], now: float) -> Timeline:
+    def _replayed(self, size: int, epochs: Sequence[faulty.Epoch], now: float) -> list[Timeline]:
         """From the last epoch that has begun by ``now``; routes that do not change are planned once."""
         current = [epoch for epoch in epochs if epoch.at_s <= now][-1]
         coming = [epoch for epoch in epochs if epoch.at_s > now]
         links = replace(self._links, rate_bps=current.capacity)
-        plan = self._placed(size, current.situation.dead, links)
+        plans = self._placed(size, current.situation.dead, links)
         changes, known = [], current.situation.dead
         for epoch in coming:
             rows = use = None
             if epoch.situation.dead != known:
                 known = epoch.situation.dead
                 other = self._placed(size, known, links)
-                flows, _ = joined([other], len(links.rate_bps))
+                flows, _ = joined(other, len(links.rate_bps))
                 rows, use = flows.rows, flows.use
             changes.append(Change(epoch.at_s - now, epoch.capacity, rows, use))
-        average_s = float(np.mean(plan.flows.amount)) / float(links.rate_bps.max())
-        (timeline,) = simulate([plan], [self._job.schedule.num_ranks], links, changes, SLACK * average_s)
-        return timeline
+        average_s = min(float(np.mean(plan.flows.amount)) for plan in plans) / float(links.rate_bps.max())
+        return simulate(plans, [job.schedule.num_ranks for job in self._jobs], links, changes, SLACK * average_s)
 
-    def _placed(self, size: int, dead: frozenset[str], links: Links) -> Plan:
-        ways = self._route(dead)
-        return place(self._job.moves(size), ways.there, ways.back, links, self._conditions)
+    def _placed(self, size: int, dead: frozenset[str], links: Links) -> list[Plan]:
+        return [
+            place(job.moves(size), ways.there, ways.back, links, self._conditions)
+            for job, ways in zip(self._jobs, self._route(dead), strict=True)
+        ]
 
-    def _size(self, size: int, times_s: Sequence[float]) -> results.SizeResult:
+    def _size(self, job: int, size: int, times_s: Sequence[float]) -> results.SizeResult:
         spec = self._spec
         times_us = [time_s * 1e6 for time_s in times_s]
         return results.SizeResult.measured(
@@ -184,7 +204,7 @@ class _Arm:
             count=size // metrics.DTYPES[spec.dtype].itemsize,
             dtype=spec.dtype,
             redop="sum",
-            bus_factor=metrics.busbw_factor(spec.collective, len(spec.placement)),
+            bus_factor=metrics.busbw_factor(spec.collective, self._jobs[job].schedule.num_ranks),
             line_rate_bps=line_rate_bps(spec.fabric) / self._scale,
             scale=self._scale,
             predicted_us=self._closed_form_us(size),
@@ -192,10 +212,14 @@ class _Arm:
         )
 
     def _closed_form_us(self, size: int) -> float | None:
-        """Step after step, the most loaded link of each; None where flows are sprayed, and for very large schedules."""
-        ways, links, schedule = self._route(frozenset()), self._links, self._job.schedule
-        if self._arm.policy == SPRAY or len(schedule) > CLOSED_FORM_TRANSFERS:
+        """Step after step, the most loaded link of each.
+
+        None where flows are sprayed, for very large schedules, and where jobs have neighbours: it knows one alone.
+        """
+        links, schedule = self._links, self._job.schedule
+        if self._arm.policy == SPRAY or len(schedule) > CLOSED_FORM_TRANSFERS or len(self._jobs) > 1:
             return None
+        (ways,) = self._route(frozenset())
         crossing = ways.there.crossing
         latency_s = float(ways.there.latency_s(links)[crossing].mean()) if crossing.any() else 0.0
         conditions = self._conditions

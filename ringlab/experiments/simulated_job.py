@@ -153,6 +153,24 @@ class SimulatedJob:
         )
 
 
+def ways_together(
+    jobs: Sequence[SimulatedJob], policy: str, size_bytes: int, situation: Situation = CLEAR
+) -> tuple[list[Ways], Paths | None]:
+    """The ways of jobs on hosts of their own, routed together, and the paths of all (as ``Routed.paths``)."""
+    wanted = [job.demands(size_bytes) for job in jobs]
+    fabric = jobs[0].fabric
+    found = route(fabric, policy, [demand for mine in wanted for demand in mine], situation)
+    links = Links.of(fabric)
+    ways = []
+    for job, mine in zip(jobs, wanted, strict=True):
+        there, back = (
+            Routes.of([given[demand.key] for demand in mine], links).among(job.crossing, len(job.connections))
+            for given in (found.there, found.back)
+        )
+        ways.append(Ways(there, back))
+    return ways, found.paths
+
+
 class _Same:
     """A fabric as a key: by identity, as to hash its content takes as long as to make it."""
 

@@ -28,11 +28,12 @@ from ringlab.experiments import fabrics, libraries, placement
 from ringlab.experiments.arms import OURS, Arm, CheckLibrary, read_arms, read_pairs
 from ringlab.experiments.baselines import wrong_name
 from ringlab.experiments.faults_spec import Scene, read_faults
+from ringlab.experiments.neighbours import Neighbour, read_neighbours
 from ringlab.experiments.spec_file import MAX_RANKS, MAX_SIZES, RUN, SpecError, SpecFile, Sweep, meant, meant_by
 from ringlab.text_files import read_text
 from topologies.fabric import Fabric
 from topologies.spelling import did_you_mean
-from topologies.yaml_lines import Document, Problems
+from topologies.yaml_lines import Document, FieldPath, Problems
 
 __all__ = ["Arm", "Spec", "SpecError", "Transport", "from_data", "loads", "read", "with_changes"]
 
@@ -56,7 +57,8 @@ class Spec:
 
     ``scale`` is the time dilation, None where the machine is to choose. ``baseline`` is a published name or a file,
     ``baseline_line_rate_GBps`` the line rate of a file's system (the file does not say).
-    ``compare`` holds pairs of groups or arms. ``data`` is the spec as it was written. ``faults`` come in every turn.
+    ``compare`` holds pairs of groups or arms. ``data`` is the spec as it was written. ``faults`` come in every turn,
+    ``neighbours`` run at the same time.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Spec:
     compare: tuple[tuple[str, str], ...]
     data: Mapping[str, Any]
     faults: tuple[Fault, ...] = ()
+    neighbours: tuple[Neighbour, ...] = ()
 
 
 def read(path: Path) -> tuple[Spec, str]:
@@ -136,6 +139,7 @@ def _meaning(written: SpecFile, document: Document, folder: Path, problems: Prob
         _check_algorithm(written, len(hosts), problems)
     _check_foreign(written, arms, len(hosts), problems)
     faults = _faults(written, fabric, hosts, len(sizes), problems) if fabric and hosts else ()
+    neighbours = _neighbours(written, fabric, hosts, problems) if fabric and hosts else ()
     problems.raise_any()
     assert fabric is not None
     return Spec(
@@ -159,6 +163,7 @@ def _meaning(written: SpecFile, document: Document, folder: Path, problems: Prob
         compare=pairs,
         data=document.data,
         faults=faults,
+        neighbours=neighbours,
     )
 
 
@@ -212,6 +217,16 @@ def _faults(
     return read_faults(written.faults, Scene(fabric, hosts, steps, sizes * written.iterations), problems)
 
 
+def _neighbours(written: SpecFile, fabric: Fabric, hosts: tuple[str, ...], problems: Problems) -> tuple[Neighbour, ...]:
+    def check(name: str, ranks: int, channels: int, path: FieldPath) -> None:
+        if name == AUTO:
+            problems.add(path, "auto is chosen for one job alone; name the neighbour's algorithm")
+            return
+        check_algorithm(name, ranks, channels, problems, path=path)
+
+    return read_neighbours(written.neighbours, fabric, hosts, written.algorithm, check, problems)
+
+
 def _listed_hosts(written: SpecFile, fabric: Fabric, problems: Problems) -> tuple[str, ...]:
     hosts, known = tuple(written.placement), set(fabric.hosts)
     before = len(problems.errors)
@@ -236,22 +251,25 @@ def _check_algorithm(written: SpecFile, ranks: int, problems: Problems) -> None:
     check_algorithm(written.algorithm, ranks, written.channels, problems, beside=(AUTO,))
 
 
-def check_algorithm(name: str, ranks: int, channels: int, problems: Problems, beside: Sequence[str] = ()) -> None:
-    """Problems are added where there is no such all_reduce. ``beside``: further words that may stand there."""
+def check_algorithm(
+    name: str, ranks: int, channels: int, problems: Problems, beside: Sequence[str] = (), path: FieldPath = ()
+) -> None:
+    """Problems are added, below ``path``, where there is no such all_reduce. ``beside``: further words for it."""
     if name.partition(":")[0] not in algorithms.names():
-        problems.add(("algorithm",), f"no algorithm {name!r}; {did_you_mean(name, (*algorithms.names(), *beside))}")
+        what = f"no algorithm {name!r}; {did_you_mean(name, (*algorithms.names(), *beside))}"
+        problems.add((*path, "algorithm"), what)
         return
     try:
         _num_steps(name, ranks, 1)
     except ScheduleError as error:
-        problems.add(("algorithm",), str(error))
+        problems.add((*path, "algorithm"), str(error))
         return
     if channels == 1:
         return
     try:
         _num_steps(name, ranks, channels)
     except ScheduleError as error:
-        problems.add(("channels",), str(error))
+        problems.add((*path, "channels"), str(error))
 
 
 @lru_cache(256)

@@ -102,6 +102,19 @@ class Transport(Model):
     """How links get their latency: auto (by the kernel, if it can), relay (by a process, at a cost), none."""
 
 
+class NeighbourFile(Model):
+    """Another job at the same time."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    """What its rows are called: ARM @ NAME."""
+    hosts: Annotated[list[str], Field(min_length=2, max_length=MAX_RANKS)]
+    """The host of each of its ranks; none is another job's."""
+    algorithm: str | None = None
+    """Its schedule; by default the spec's."""
+    channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)] = 1
+    """Connections between two of its ranks."""
+
+
 class SpecFile(Model):
     """The fields as they are written; each is explained where it is used, in ``examples/leaf-spine.yaml``."""
 
@@ -153,6 +166,8 @@ class SpecFile(Model):
     """Pairs of policies or arms; by default the last policy against each other one."""
     faults: Annotated[list[Any], Field(max_length=64)] = []
     """What breaks when: see the how-to on faults."""
+    neighbours: Annotated[list[NeighbourFile], Field(max_length=64)] = []
+    """Other jobs at the same time, on hosts of their own (simulated only)."""
 
 
 HINTS = {
@@ -160,6 +175,7 @@ HINTS = {
     "fabric": "give it a short form, like fabric: leaf-spine:leaves=4,spines=2,hosts=2",
     "algorithm": "name the collective's algorithm, like algorithm: ring",
     "sizes": "name the message sizes, like sizes: [1M, 16M]",
+    "hosts": "name the hosts of its ranks, like hosts: [h1, h2]",
     "arms": "name the policies to compare, like arms: [spanning-tree, pinned]",
     "min": "name the smallest size, like min: 1K",
     "max": "name the largest size, like max: 64M",
@@ -219,7 +235,11 @@ class Form(Generic[M]):
 
 
 RUN = Form(
-    SpecFile, "examples/leaf-spine.yaml", HINTS, SHAPES_OF_FIELDS, {("sizes",): Sweep, ("transport",): Transport}
+    SpecFile,
+    "examples/leaf-spine.yaml",
+    HINTS,
+    SHAPES_OF_FIELDS,
+    {("sizes",): Sweep, ("transport",): Transport},
 )
 """The spec of ``ringlab run``."""
 
@@ -291,7 +311,8 @@ def _words(detail: ErrorDetails, path: FieldPath, form: Form[Any]) -> str:
         case "extra_forbidden":
             words = f"there is no such field; {did_you_mean(name, form.fields_beside(path))}"
         case "too_short":
-            words = f"is empty; {form.hints[name]}"
+            found, least = context["actual_length"], context["min_length"]
+            words = f"{f'has {found} of at least {least} items' if found else 'is empty'}; {form.hints[name]}"
         case "too_long":
             words = f"has {context['actual_length']} items; at most {context['max_length']}"
         case "string_pattern_mismatch":

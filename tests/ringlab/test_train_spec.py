@@ -57,7 +57,7 @@ def read_example(name):
 
 BAD = {
     "no layers": ("layers: [32, 64, 8]\n", "", "demo.yaml:1: layers: is missing; give the widths"),
-    "one layer": ("[32, 64, 8]", "[32]", "demo.yaml:7: layers: is empty; give the widths"),
+    "one layer": ("[32, 64, 8]", "[32]", "demo.yaml:7: layers: has 1 of at least 2 items; give the widths"),
     "width 0": ("64, 8", "0, 8", "demo.yaml:7: layers[1]: 0 is out of range; write at least 1"),
     "no batch": ("batch: 16\n", "", "demo.yaml:1: batch: is missing; give the samples"),
     "unknown field": ("steps:", "bach: 1\nsteps:", "demo.yaml:10: bach: there is no such field; did you mean 'batch'?"),
