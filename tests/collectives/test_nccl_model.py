@@ -179,7 +179,7 @@ def test_what_a_plugin_says_of_its_latency_is_added_twice_where_simple_flushes()
         (lambda: nccl_time(system_of(A100X8), "all_reduc", 8), "did you mean 'all_reduce'"),
         (lambda: nccl_time(system_of(A100X8), "all_reduce", 0), "must be above 0 bytes"),
         (lambda: nccl_time(system_of(A100X8), "all_reduce", 8, "two"), "write it as 2.18"),
-        (lambda: nccl_time(system_of(A100X8), "all_reduce", 8, None, "Rung"), "there are Ring, Tree"),
+        (lambda: nccl_time(system_of(A100X8), "all_reduce", 8, None, "Rung"), "there are Tree, Ring"),
         (lambda: system_of(replace(A100X8, nodes=2)), "need NICs"),
         (lambda: system_of(replace(A100X8, arch="kepler")), "no architecture 'kepler'"),
         (lambda: system_of(replace(A100X8, nodes=2, nics=1, nic_GBps=0.01)), "too slow"),

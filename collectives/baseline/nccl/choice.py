@@ -117,7 +117,7 @@ def plateau(tables: Tables, system: System, cell: Cell, size_bytes: int) -> floa
 def _choose(tables: Tables, system: System, collective: str, size_bytes: int, algorithm: str | None = None) -> Choice:
     found = [cell for cell in cells(tables, system, collective) if algorithm in {None, cell.algorithm}]
     if not found:
-        known = {cell.algorithm for cell in cells(tables, system, collective)}
+        known = dict.fromkeys(cell.algorithm for cell in cells(tables, system, collective))
         raise NcclError(
             f"NCCL has no {algorithm!r} for {collective} on {system.name}; {did_you_mean(str(algorithm), known)}"
         )
