@@ -1,4 +1,4 @@
-"""What a shell offers at Tab: algorithms, policies, fabrics and files, published baselines, kept runs.
+"""What a shell offers at Tab: algorithms, policies, fabrics and files, baselines, kept runs.
 
 ``eval "$(_RINGLAB_COMPLETE=bash_source ringlab)"`` turns it on (zsh_source, fish_source likewise).
 """
@@ -29,9 +29,9 @@ def policies(_context: Context, _parameter: Parameter, begun: str) -> list[str]:
 
 
 def baselines(_context: Context, _parameter: Parameter, begun: str) -> list[str]:
-    from collectives.baseline import published  # noqa: PLC0415 - reads the tables
+    from ringlab.experiments import baselines as known  # noqa: PLC0415 - reads the tables
 
-    return _that_begin(published.names(), begun)
+    return _that_begin(known.names(), begun)
 
 
 def runs(_context: Context, _parameter: Parameter, begun: str) -> list[CompletionItem]:

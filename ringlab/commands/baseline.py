@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ringlab import completions
 from ringlab.errors import UsageError
 from ringlab.examples_first import Command, Group
 from ringlab.json_output import STDOUT, json_option, write_json
@@ -63,7 +64,7 @@ def list_baselines(collective: str | None, json_target: str | None) -> None:
         "ringlab baseline show a100-4x8-hdr-ib-allreduce --json -",
     ],
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completions.baselines)
 @click.option("--file", "file", type=click.Path(path_type=Path), metavar="FILE",
               help="Output of nccl-tests, rccl-tests (text or JSON) or OSU; - is standard input.")  # fmt: skip
 @click.option("--line-rate", "line_rate", type=float, metavar="GB/s",
@@ -101,7 +102,7 @@ def show_baseline(
         "ringlab baseline plot all_reduce_perf.log a100-4x8-hdr-ib-allreduce --line-rate 50 --out mine.pdf",
     ],
 )
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=completions.baselines)
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="Ends in .svg, .png, .pdf.")
 @click.option("--line-rate", "line_rate", type=float, metavar="GB/s", help="Of a NAME that is a file of output.")
 def plot_baselines(names: tuple[str, ...], out: Path, line_rate: float | None) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ringlab import completions
 from ringlab.errors import UsageError
 from ringlab.examples_first import Command
 from ringlab.json_output import STDOUT, json_option, write_json
@@ -24,8 +25,8 @@ SEED = 0
         "ringlab compare 20260314T150926Z-leaf-spine-3f7a result.json --json shares.json",
     ],
 )
-@click.argument("run")
-@click.argument("baselines", nargs=-1, required=True, metavar="BASELINE...")
+@click.argument("run", shell_complete=completions.runs)
+@click.argument("baselines", nargs=-1, required=True, metavar="BASELINE...", shell_complete=completions.baselines)
 @click.option("--line-rate", type=float, metavar="GB/s", help="Of a BASELINE that is a file of output.")
 @click.option("--ranks", type=click.IntRange(min=2), help="Likewise, where it does not say (OSU).")
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Ends in .svg, .png or .pdf.")

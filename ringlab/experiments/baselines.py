@@ -21,10 +21,14 @@ def choose(wanted: str, line_rate_GBps: float | None = None) -> Baseline:  # noq
     return from_name(wanted)
 
 
-def everything() -> list[Baseline]:
+def names() -> tuple[str, ...]:
     """The user's own, then the published GPU sweeps, then gloo's figures."""
-    own = [baseline_store.load(name) for name in baseline_store.names()]
-    return [*own, *map(published.load, published.names()), *map(gloo.load, gloo.names())]
+    return (*baseline_store.names(), *published.names(), *gloo.names())
+
+
+def everything() -> list[Baseline]:
+    """All baselines, in order of ``names``."""
+    return [from_name(name) for name in names()]
 
 
 def from_name(name: str) -> Baseline:

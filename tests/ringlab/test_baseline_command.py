@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from collectives.baseline import published
+from ringlab import completions
 from ringlab.cli import main
 from ringlab.commands.baseline import command
 from ringlab.errors import UsageError
@@ -142,6 +143,7 @@ def test_an_import_is_known_everywhere(log, folder):
     assert wrong_name("mine") is None
     rows = json.loads(run("list", "--json", "-"))
     assert [row["name"] for row in rows if row["own"]] == ["mine"]
+    assert completions.baselines(None, None, "mi") == ["mine", "mi300x-1x8-xgmi-allreduce"]
 
 
 def test_a_spec_may_name_an_import(log, folder):
