@@ -93,7 +93,6 @@ class Measurement:
     time_s: float
     link_bytes: Counter[Port]
     timeline: Timeline | None = None
-    samples_s: tuple[float, ...] = ()
 
     @property
     def algbw(self) -> float:

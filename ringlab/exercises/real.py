@@ -18,10 +18,10 @@ from statistics import median
 from collectives.interchange import msccl_writer
 from collectives.peers.libraries import Library
 from collectives.schedule import Schedule
-from emulation.faults import Fault
+from emulation.errors import RunError
 from emulation.network import require_machine
 from ringlab.exercises.measure import Measurement, Setup
-from ringlab.experiments.bench import Bench, Faults, Installed, Job, fabric_up
+from ringlab.experiments.bench import Bench, Block, Job, Measured, fabric_up
 from ringlab.experiments.runner import plan_of
 from ringlab.experiments.spec import Transport
 from simulation.fluid import payload_share
@@ -62,40 +62,38 @@ class RealFabric:
 
     def __init__(self, setup: Setup, bench: Bench) -> None:
         self.setup, self.bench = setup, bench
-        self._installed: tuple[str, Installed] | None = None
+        self._installed: str | None = None
 
     def measure(
-        self,
-        policy: str,
-        *,
-        iterations: int = ITERATIONS,
-        nbytes: int | None = None,
-        schedule: Schedule | None = None,
-        setup: Setup | None = None,
-        faults: Sequence[Fault] = (),
-        note: Say = lambda _: None,
+        self, policy: str, *, iterations: int = ITERATIONS, nbytes: int | None = None, setup: Setup | None = None
     ) -> Measurement:
-        """The median of some operations; ``link_bytes`` are of one. With ``faults`` the first time is the median's."""
-        if setup is not None:
-            self._use(setup)
-        if schedule is not None and schedule is not self.setup.schedule:
-            self._use(replace(self.setup, schedule=schedule))
+        """The median of some operations, ``link_bytes`` of one. Another ``setup`` may follow on the same cables."""
+        self._follow(policy, setup)
         size = nbytes or self.setup.nbytes
-        if self._installed is None or self._installed[0] != policy:
-            self._installed = policy, self.bench.install(policy, max(size, self.setup.nbytes))
-        breaking = Faults(faults, note) if faults else None
-        block = self.bench.measure([size], 0 if faults else 1, iterations, PATIENCE_S, faults=breaking)
-        (found,) = block.sizes
-        if found.wrong:
-            raise ValueError(f"{found.wrong} elements came out wrong")
+        block, (found,) = self._block([size], iterations)
         moved = sum(nbytes * number for nbytes, number in block.operations.items())
         crossed = Counter({port: round(count * size / moved) for port, count in block.crossed.items()})
-        return Measurement(
-            replace(self.setup, nbytes=size),
-            median(found.times_us) * 1e-6,
-            crossed,
-            samples_s=tuple(t * 1e-6 for t in found.times_us),
-        )
+        return Measurement(replace(self.setup, nbytes=size), median(found.times_us) * 1e-6, crossed)
+
+    def times_s(self, policy: str, sizes: Sequence[int], iterations: int, setup: Setup | None = None) -> list[float]:
+        """The median at each size, of ranks that are started once for all of them."""
+        self._follow(policy, setup)
+        _, found = self._block(sizes, iterations)
+        return [median(one.times_us) * 1e-6 for one in found]
+
+    def _follow(self, policy: str, setup: Setup | None) -> None:
+        if setup is not None:
+            self._use(setup)
+        if self._installed != policy:
+            self.bench.install(policy, self.setup.nbytes)
+            self._installed = policy
+
+    def _block(self, sizes: Sequence[int], iterations: int) -> tuple[Block, tuple[Measured, ...]]:
+        block = self.bench.measure(sizes, 1, iterations, PATIENCE_S)
+        wrong = sum(one.wrong for one in block.sizes)
+        if wrong:
+            raise RunError(f"{wrong} elements came out wrong on {self.setup.fabric.name}")
+        return block, block.sizes
 
     def _use(self, setup: Setup) -> None:
         self.setup, self.bench.job, self._installed = setup, job_of(setup), None

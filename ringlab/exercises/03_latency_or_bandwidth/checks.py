@@ -1,8 +1,8 @@
 """Formulas against the closed forms of ``collectives.cost``; the crossing against a measured one."""
 
-from collections.abc import Callable
+import numpy as np
 
-from collectives import algorithms, cost
+from collectives import cost
 from ringlab.exercises.checking import Checks, Trial, expect
 from ringlab.exercises.measure import ALPHA_S, B, Setup, simulate
 
@@ -13,6 +13,11 @@ BY_FORMULA = 11 * ALPHA_S / (1.25 * BETA_S)
 
 STREAMING = 4 * ALPHA_S / BETA_S
 """15 alpha = 3 alpha + 3 S beta, where the ring's bytes hide behind its latencies."""
+
+NAMES = ("ring", "recursive-doubling")
+SMALLEST = 64
+REAL_NEAR = 1.5
+"""On packets: within that factor of (ring's time of a tiny message - recursive doubling's) / (3 beta)."""
 
 checks = Checks()
 checks.prediction("bytes at which the formulas cross", " bytes", lambda _: BY_FORMULA)
@@ -51,27 +56,23 @@ def _simulated(algorithm: str, nbytes: int) -> float:
 
 
 def _real(trial: Trial) -> str:
-    """On packets: with the alpha that the machine has at the time."""
-    from ringlab.exercises.real import RealFabric, standing  # noqa: PLC0415 - only where packets are sent
+    """On packets: sizes a factor of two apart, and straight lines on a log scale between them."""
+    from ringlab.exercises.real import standing  # noqa: PLC0415 - only where packets are sent
 
-    schedules = {name: algorithms.build(name, N) for name in ("ring", "recursive-doubling")}
+    sizes = [SMALLEST, *(1_000 * 2**power for power in range(11))]
+    measured: dict[str, list[float]] = {}
+    setups = [Setup.of(f"star:hosts={N}", name, N, sizes[-1]) for name in NAMES]
+    with standing(setups[0], trial.say) as real:
+        for name, setup in zip(NAMES, setups, strict=True):
+            trial.say(f"measuring {name} at {len(sizes)} sizes")
+            measured[name] = real.times_s("shortest", sizes, 20, setup)
 
-    def timer(real: RealFabric) -> Callable[[str, int], float]:
-        def time_of(algorithm: str, nbytes: int) -> float:
-            size = nbytes // 4 * 4
-            key = f"{algorithm} of {size} bytes"
-            trial.say(key)
-            return trial.once(
-                key, lambda: real.measure("shortest", nbytes=size, schedule=schedules[algorithm], iterations=30).time_s
-            )
+    def time_of(algorithm: str, nbytes: int) -> float:
+        return float(np.exp(np.interp(np.log(nbytes), np.log(sizes), np.log(measured[algorithm]))))
 
-        return time_of
-
-    with standing(Setup.of(f"star:hosts={N}", "ring", N, 64_000), trial.say) as real:
-        time_of = timer(real)
-        alpha_s = time_of("recursive-doubling", 64) / 3
-        found = trial.call("find_crossing", time_of)
-    expected = 4 * alpha_s / BETA_S
-    ratio = found / expected
-    expect(1 / 1.5 <= ratio <= 1.5, f"you found {found:.0f} bytes; with this machine's alpha it is {expected:.0f}")
-    return f"{found:.0f} bytes; 4 alpha / beta with the alpha of {alpha_s * 1e6:.0f} us measured here is {expected:.0f}"
+    found = trial.call("find_crossing", time_of)
+    ring_s, doubling_s = (measured[name][0] for name in NAMES)
+    expected = (ring_s - doubling_s) / (3 * BETA_S)
+    said = f"a tiny message takes {ring_s * 1e3:.2f} and {doubling_s * 1e3:.2f} ms here, which makes {expected:.0f}"
+    expect(1 / REAL_NEAR <= found / expected <= REAL_NEAR, f"you found {found:.0f} bytes; {said}")
+    return f"{found:.0f} bytes; {said}"
