@@ -99,6 +99,17 @@ def figures(spec: Spec, beside_run: Beside | None = None) -> Figures:
     )  # fmt: skip
 
 
+def step_spans(
+    spec: Spec, arm: Arm, size_bytes: int, beside_run: Beside | None = None
+) -> tuple[tuple[float, float], ...]:
+    """When each step of one operation begins and ends, seconds; steps overlap. Without faults."""
+    scale = beside_run.scale if beside_run else spec.scale or 1.0
+    links = _links(spec, scale, silent=beside_run is not None)
+    turnaround_s = beside_run.step_s if beside_run else TURNAROUND_S * scale
+    conditions = Conditions.tcp(spec.transport.mtu, turnaround_s)
+    return _Arm(replace(spec, faults=()), jobs_of(spec), arm, links, conditions, scale).spans(size_bytes)
+
+
 def jobs_of(spec: Spec) -> list[SimulatedJob]:
     """The spec's own, then its neighbours."""
     itemsize = metrics.DTYPES[spec.dtype].itemsize
@@ -141,6 +152,22 @@ class _Arm:
             for (name, group), found in zip(names, zip(*sizes, strict=True), strict=True)
         ]
 
+    def spans(self, size: int) -> tuple[tuple[float, float], ...]:
+        """Of our own job's steps. A relay's are parts of one flow, each as long as the others."""
+        timeline, schedule = self._replayed(size, [self._whole()], 0.0)[0], self._job.schedule
+        if schedule.relays:
+            each_s = timeline.completion_s / schedule.num_steps
+            return tuple((step * each_s, (step + 1) * each_s) for step in range(schedule.num_steps))
+        step = schedule.step if timeline.transfers is None else schedule.step[timeline.transfers]
+        begin, end = np.full(schedule.num_steps, np.inf), np.zeros(schedule.num_steps)
+        np.minimum.at(begin, step, timeline.start_s)
+        np.maximum.at(end, step, timeline.end_s)
+        return tuple(zip(begin.tolist(), end.tolist(), strict=True))
+
+    def _whole(self) -> faulty.Epoch:
+        """All links as they are meant to be."""
+        return faulty.Epoch(0.0, self._links.rate_bps, Situation())
+
     def _route(self, dead: frozenset[str]) -> list[Ways]:
         if dead not in self._ways:
             largest, situation = max(self._spec.sizes), Situation(dead)
@@ -154,7 +181,7 @@ class _Arm:
     def _operation(self, size: int, now: float, operation: int) -> list[float]:
         """Each job's seconds from ``now`` on. Faults that wait for a step of ours come in the second replay."""
         spec = self._spec
-        epochs = self._epochs() if spec.faults else [faulty.Epoch(0.0, self._links.rate_bps, Situation())]
+        epochs = self._epochs() if spec.faults else [self._whole()]
         timelines = self._replayed(size, epochs, now)
         for awaited in sorted(one for one in faulty.awaited(spec.faults) if one[0] == operation):
             self._begun_s[awaited] = now + self._step_begins(timelines[0], awaited[1])

@@ -1,4 +1,4 @@
-"""A report's further figures: latency by size beside its prediction, and what happened when.
+"""A report's figures: busbw and latency by size beside prediction, steps in time, and what happened when.
 
 Style, colours and markers are those of ``ringlab.experiments.plot``; a figure is a matplotlib Figure, for any format.
 """
@@ -14,6 +14,8 @@ from ringlab.experiments.figures import size_text
 from ringlab.experiments.plot import COLOURS, MARKERS
 from ringlab.experiments.result import Arm, Moment, Result
 from ringlab.experiments.statistics import spread
+from ringlab.report import steps
+from ringlab.report.canvas import empty
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,6 +43,8 @@ def of(result: Result) -> tuple[Drawn, ...]:
     if result.sizes():
         found.append(Drawn("busbw", _busbw_alt(result), lambda: plot.figure(result)))
         found.append(Drawn("latency", _latency_alt(result), lambda: latency(result)))
+    if spans := steps.steps(result):
+        found.append(Drawn("steps", _steps_alt(spans), lambda: steps.figure(result, spans)))
     if result.timeline:
         found.append(Drawn("timeline", f"{len(result.timeline)} moments of the run in time", lambda: timeline(result)))
     return tuple(found)
@@ -48,7 +52,7 @@ def of(result: Result) -> tuple[Drawn, ...]:
 
 def latency(result: Result) -> Figure:
     """Time by size on logarithmic axes: each arm's median with its quartiles, and dotted what was predicted."""
-    fig, axes = _empty((6.8, 4.2))
+    fig, axes = empty((6.8, 4.2))
     for place, arm in enumerate(result.arms):
         if arm.results:
             _latency(axes, arm, COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])
@@ -69,7 +73,7 @@ def latency(result: Result) -> Figure:
 def timeline(result: Result) -> Figure:
     """A line a moment, in the order of time; faults stand out by their mark and their colour."""
     moments = result.timeline[:MOST_MOMENTS]
-    fig, axes = _empty((6.8, 0.9 + 0.2 * len(moments)))
+    fig, axes = empty((6.8, 0.9 + 0.2 * len(moments)))
     for place, moment in enumerate(moments):
         fault = is_fault(moment)
         axes.plot(
@@ -109,15 +113,6 @@ def _latency(axes: Axes, arm: Arm, colour: str, marker: str) -> None:
         axes.plot(*zip(*predicted, strict=True), ":", color=colour, linewidth=1.4)
 
 
-def _empty(size: tuple[float, float]) -> tuple[Figure, Axes]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - slow to import
-    from matplotlib.figure import Figure  # noqa: PLC0415 - likewise
-
-    fig = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(fig)
-    return fig, fig.add_subplot()
-
-
 def _label(moment: Moment) -> str:
     words = moment.event
     short = words if len(words) <= LABEL_CHARACTERS else words[: LABEL_CHARACTERS - 1] + "…"
@@ -130,6 +125,11 @@ def _busbw_alt(result: Result) -> str:
 
 def _latency_alt(result: Result) -> str:
     return f"time of one operation by size. {_best(result.arms, result.sizes()[-1])}"
+
+
+def _steps_alt(found: Sequence[steps.Steps]) -> str:
+    ends = ", ".join(f"{one.arm} {one.spans[-1][1] * 1e3:.4g} ms" for one in found)
+    return f"when each of {len(found[0].spans)} steps is under way, simulated; the last ends at: {ends}"
 
 
 def _best(arms: Sequence[Arm], size: int) -> str:

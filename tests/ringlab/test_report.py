@@ -15,7 +15,7 @@ from ringlab.errors import UsageError
 from ringlab.experiments import simulated, store
 from ringlab.experiments import spec as specs
 from ringlab.experiments.result import Moment, Result, dumps
-from ringlab.report import figures, page, picture, rows
+from ringlab.report import figures, page, picture, rows, steps
 
 SPEC = """\
 name: two-racks
@@ -60,8 +60,9 @@ def test_nothing_is_fetched_from_anywhere(result: Result) -> None:
 def test_every_picture_has_words_for_those_who_do_not_see_it(result: Result) -> None:
     text = _page(result)
     alts = re.findall(r"<img src=\"[^\"]+\" alt=\"([^\"]*)\"", text)
-    assert len(alts) == 2
-    assert all("pinned is best" in alt for alt in alts)
+    assert len(alts) == 3
+    assert all("pinned is best" in alt for alt in alts[:2])
+    assert "each of 6 steps" in alts[2]
     assert text.count('role="img"') == len(picture.pictures(result)) == 3
 
 
@@ -105,7 +106,20 @@ def test_faults_stand_out_in_the_timeline(result: Result) -> None:
     assert "<li>0.50 s: fabric up at scale 500</li>" in text
     assert "<strong>✗ block 1, pinned: link a-b is down</strong>" in text
     assert [figures.is_fault(moment) for moment in moments] == [False, True]
-    assert [one.name for one in figures.of(broken)] == ["busbw", "latency", "timeline"]
+    assert [one.name for one in figures.of(broken)] == ["busbw", "latency", "steps", "timeline"]
+
+
+@pytest.mark.parametrize("algorithm", ["ring", "halving-doubling", "double-binary-tree"])
+def test_steps_end_when_the_operation_ends_and_none_begins_before_the_last_one(algorithm: str) -> None:
+    run = simulated.run(specs.loads(SPEC.replace("algorithm: ring", f"algorithm: {algorithm}")))
+    found = steps.steps(run)
+    assert [one.arm for one in found] == ["spanning-tree", "ecmp:seed=1", "pinned"]
+    for one in found:
+        time_us = next(arm.results[-1].time_us for arm in run.arms if arm.name == one.arm)
+        assert max(end for _, end in one.spans) * 1e6 == pytest.approx(time_us)
+        begins = [begin for begin, _ in one.spans]
+        assert begins == sorted(begins)
+        assert all(begin < end for begin, end in one.spans)
 
 
 def test_csv_has_a_row_an_arm_and_size_with_the_figures_of_the_run(result: Result) -> None:
@@ -130,7 +144,7 @@ def test_the_command_writes_the_page_rows_and_figures(result: Result, tmp_path: 
     assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")
     assert (tmp_path / "r.csv").read_text().startswith("run,name,")
     assert {file.name for file in (tmp_path / "figures").iterdir()} == {
-        "busbw.pdf", "busbw.svg", "latency.pdf", "latency.svg",
+        "busbw.pdf", "busbw.svg", "latency.pdf", "latency.svg", "steps.pdf", "steps.svg",
     }  # fmt: skip
     assert (tmp_path / "figures" / "busbw.pdf").read_bytes().startswith(b"%PDF")
 
