@@ -31,14 +31,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # before this folder, where files have packages' names
 
 from collectives.baseline import Baseline, published
 from collectives.baseline.nccl import NcclError, nccl_time
 from collectives.baseline.predict_fit import Sweep, fit_all, leave_out, sweep_of
 from collectives.baseline.predictor import BANDS, key_for, line_GBps_of, network, predict, question_of
 
-FILE = Path(__file__).parent.parent / "collectives" / "baseline" / "predictor.json"
+FILE = Path(__file__).resolve().parent.parent / "collectives" / "baseline" / "predictor.json"
 MEDIAN_GOAL, P90_GOAL = 0.15, 0.50
 QUICK = ("gh200", "h100", "mi300x", "rtx2080ti")
 """What ``--quick`` scores; all sweeps are fitted to all the same."""
