@@ -41,9 +41,9 @@ def found(text: str) -> routing.Policy:
 
 def load(text: str, file: FilePath) -> None:
     """From now on ``text`` names the policy in ``file``. RoutingError where the file is none."""
-    function = _function(text, file)
-    routing.register(text, _checked(text, file, function))
-    _files[text] = file.absolute()
+    whole = file.absolute()
+    routing.register(text, _checked(text, whole, _function(text, whole)))
+    _files[text] = whole
 
 
 def loaded() -> Mapping[str, FilePath]:

@@ -89,6 +89,12 @@ def test_a_file_that_is_none(tmp_path, text, said):
         own_policies.known(_file(tmp_path, text), tmp_path)
 
 
+def test_a_relative_path_names_its_line_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RoutingError, match=r"mine.py, line 2: NameError"):
+        own_policies.known(_file(tmp_path, "\nnothing\n"))
+
+
 def test_a_missing_file_and_one_of_another_kind(tmp_path):
     with pytest.raises(RoutingError, match="is no file"):
         own_policies.known("file:nowhere.py", tmp_path)
