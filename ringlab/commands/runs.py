@@ -101,7 +101,7 @@ def tag(run: str, tags: tuple[str, ...], root: Path, json_target: str | None) ->
 @runs_option
 @json_option
 def untag(run: str, tags: tuple[str, ...], root: Path, json_target: str | None) -> None:
-    """Take TAGS from RUN."""
+    """Take TAGS from RUN, if it has them, and say which it has then."""
     from ringlab.experiments import runs_folder, runs_tags  # noqa: PLC0415 - only where it is used
 
     found = runs_folder.find(root, run)
@@ -109,7 +109,12 @@ def untag(run: str, tags: tuple[str, ...], root: Path, json_target: str | None) 
 
 
 @command.command(
-    "diff", cls=Command, examples=["ringlab runs diff 3f7a 9c21", "ringlab runs diff runs/A runs/B --json -"]
+    "diff",
+    cls=Command,
+    examples=[
+        "ringlab run examples/ring.yaml --backend simulated && ringlab runs diff 3f7a last",
+        "ringlab runs diff 3f7a last --json - | jq .figures",
+    ],
 )
 @click.argument("one")
 @click.argument("other")
@@ -127,7 +132,11 @@ def diff(one: str, other: str, root: Path, json_target: str | None) -> None:
         click.echo(runs_table.differences(found, a.entry.id, b.entry.id), nl=False)
 
 
-@command.command("delete", cls=Command, examples=["ringlab runs delete 3f7a", "ringlab runs delete 3f7a 9c21 --yes"])
+@command.command(
+    "delete",
+    cls=Command,
+    examples=["ringlab ab examples/ab.yaml --backend simulated && ringlab runs delete last --yes"],
+)
 @click.argument("runs", nargs=-1, required=True)
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @runs_option

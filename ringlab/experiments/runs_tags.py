@@ -28,12 +28,8 @@ def add(folder: Path, tags: Iterable[str]) -> tuple[str, ...]:
 
 
 def remove(folder: Path, tags: Iterable[str]) -> tuple[str, ...]:
-    """The tags after it. UsageError where one is not there."""
-    before, gone = set(tags_of(folder)), set(tags)
-    if missing := sorted(gone - before):
-        here = f"its tags are {', '.join(sorted(before))}" if before else "it has none"
-        raise UsageError(f"{folder.name}: no tag {missing[0]!r}; {here}")
-    return _written(folder, before - gone)
+    """The tags after it."""
+    return _written(folder, set(tags_of(folder)) - set(tags))
 
 
 def _checked(tag: str) -> str:

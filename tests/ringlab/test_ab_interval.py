@@ -18,20 +18,21 @@ def test_few_blocks_have_students_interval_to_the_digit():
     assert np.log([found.low, found.high]) == pytest.approx([0.02 - 0.02484, 0.02 + 0.02484], abs=1e-5)
 
 
-def test_ten_blocks_are_bootstrapped_unless_the_tails_are_out_of_reach():
-    logs = RNG(2).normal(0.05, 0.01, 10).tolist()
+def test_twenty_blocks_are_bootstrapped_unless_the_tails_are_out_of_reach():
+    logs = RNG(2).normal(0.05, 0.01, 20).tolist()
+    assert interval(logs[:19], 0.05, RNG(1)).method == STUDENT
     assert interval(logs, 0.05, RNG(1)).method == BCA
     assert interval(logs, 1e-5, RNG(1)).method == STUDENT
 
 
 def test_the_bootstrap_follows_a_skew_that_student_does_not():
-    logs = [0.0] * 15 + [0.2, 0.3, 0.5]
+    logs = [0.0] * 17 + [0.2, 0.3, 0.5]
     found = interval(logs, 0.05, RNG(1))
     assert found.method == BCA
     assert np.log(found.high / found.ratio) > 2 * np.log(found.ratio / found.low)
 
 
-@pytest.mark.parametrize(("blocks", "runs"), [(6, 400), (12, 100)])
+@pytest.mark.parametrize(("blocks", "runs"), [(6, 400), (20, 100)])
 def test_it_holds_the_truth_as_often_as_it_says(blocks, runs):
     rng, missed = RNG(blocks), 0
     for _ in range(runs):

@@ -32,7 +32,7 @@ from ringlab.sweeps.scenario import EMULATED, canonical
 from ringlab.text_files import write_text
 
 AA_BLOCKS = 10
-"""Of an A/A that comes first: enough for a BCa interval, and half of an A/B by default."""
+"""Of an A/A that comes first: half of an A/B by default."""
 
 SVG, PNG = "ab.svg", "ab.png"
 
