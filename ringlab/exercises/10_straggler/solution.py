@@ -14,8 +14,9 @@ def ring_busbw(shares: Sequence[float]) -> float:
 
 def find_straggler(probes: Sequence[Probe]) -> str:
     """The name of the one slow link."""
-    slow = [probe.links for probe in probes if probe.busbw < 0.8]
-    fast = [probe.links for probe in probes if probe.busbw >= 0.8]
+    between = (min(probe.busbw for probe in probes) + max(probe.busbw for probe in probes)) / 2
+    slow = [probe.links for probe in probes if probe.busbw < between]
+    fast = [probe.links for probe in probes if probe.busbw >= between]
     suspects = frozenset.intersection(*slow).difference(*fast)
     return min(suspects)
 
