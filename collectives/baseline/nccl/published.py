@@ -51,6 +51,11 @@ PLUGIN_LATENCY_US = (
 """What aws-ofi-nccl tells NCCL, by platform."""
 
 
+_SEVERAL = re.compile(r"(\d+) ?[x\u00d7] ?(\d+(?:\.\d+)?) ?(?:Gb/s|Gbps|Gbit/s|Gb?E\b|G\b)")
+_SINGLE = re.compile(r"(\d+(?:\.\d+)?) ?(?:Gb/s|Gbps|Gbit/s|Gb?E\b)")
+_TOTAL = re.compile(r"(\d+(?:\.\d+)?) ?GB/s per node")
+
+
 def gpu_of(name: str) -> Gpu:
     """The model of a GPU by its name. NcclError for one that is not known."""
     for gpu in GPUS:
@@ -114,18 +119,20 @@ def node_hardware(
 
 def nics_of(baseline: Baseline, gpus: int) -> tuple[int, float]:
     """Number and GB/s of one node's NICs as NCCL counts them: EFA's many cards are one a GPU. NcclError if unknown."""
-    found = re.search(r"(\d+) x (\d+(?:\.\d+)?) ?Gb/s", baseline.network)
-    single = re.search(r"(\d+(?:\.\d+)?) ?Gb/s|(\d+)GbE", baseline.network)
-    if found:
-        nics, nic = int(found[1]), float(found[2]) / 8
-        if "per GPU" in baseline.network and nics == 1:
-            nics = gpus
+    words = baseline.network
+    several, single = _SEVERAL.search(words), _SINGLE.search(words)
+    total = _TOTAL.search(words)
+    if several:
+        nics, nic = int(several[1]), float(several[2]) / 8
     elif single:
-        nics, nic = 1, float(single[1] or single[2]) / 8
-    elif baseline.nominal_line_rate_GBps and baseline.collective != "alltoall":
-        nics, nic = 1, baseline.nominal_line_rate_GBps
+        nics, nic = 1, float(single[1]) / 8
+    elif total or (baseline.nominal_line_rate_GBps and baseline.collective != "alltoall"):
+        rate = float(total[1]) if total else float(baseline.nominal_line_rate_GBps or 0)
+        return gpus, rate / gpus  # how many NICs is not said: one a GPU
     else:
-        raise NcclError(f"baseline {baseline.name}: the rate of its NICs is not stated in {baseline.network!r}")
+        raise NcclError(f"baseline {baseline.name}: the rate of its NICs is not stated in {words!r}")
+    if nics == 1 and "per GPU" in words:
+        nics = gpus
     return one_a_gpu(nics, nic, gpus)
 
 
