@@ -54,7 +54,7 @@ arms: {full: {}, less: {fabric.rate: RATE}}
 
 def main():
     given = arguments()
-    times = 200 if given.quick else 2000
+    times = 200 if given.quick else 1000
     cases, origin, seconds = ab_noise.load()
     print(f"noise: {origin['by']}; {origin['measured']}, {origin['cpus']} processors, turns {origin['verdicts']}")
     with ProcessPoolExecutor() as pool:
@@ -80,7 +80,7 @@ def main():
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="200 experiments a row instead of 2,000")
+    parser.add_argument("--quick", action="store_true", help="200 experiments a row instead of 1,000")
     parser.add_argument("--real", action="store_true", help="also on a real fabric, as root")
     parser.add_argument("--json", metavar="FILE", help="results and rows; - for standard output")
     return parser.parse_args()
