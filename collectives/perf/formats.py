@@ -35,6 +35,10 @@ _OSU = {
 }
 
 
+_OF_ONE_RANK = {"all_gather", "alltoall", "gather", "scatter"}
+"""OSU's size is what MPI calls the count: of these one rank's block."""
+
+
 class Form(Protocol):
     """The lines before the rows, and those of one row."""
 
@@ -71,7 +75,8 @@ class Osu:
     def lines(self, row: Row) -> Iterator[str]:
         means = row.out_of_place.times_us.mean(axis=1)
         figures = f"{means.mean():20.2f}{means.min():20.2f}{means.max():20.2f}"
-        yield f"{row.nbytes:<10d}{figures}{row.out_of_place.times_us.shape[1]:>12d}"
+        size = row.nbytes // row.num_ranks if row.kind.name in _OF_ONE_RANK else row.nbytes
+        yield f"{size:<10d}{figures}{row.out_of_place.times_us.shape[1]:>12d}"
 
 
 class Param:

@@ -4,6 +4,8 @@ import re
 import numpy as np
 import pytest
 
+from collectives.baseline import osu
+from collectives.baseline.stated import Stated
 from collectives.perf.formats import CSV_COLUMNS, FORMS
 from collectives.perf.kinds import KINDS
 from collectives.perf.rows import Half, Row
@@ -38,7 +40,12 @@ def test_osu_rows_are_size_and_latencies():
     assert re.split(r"\s{2,}", lines[2]) == [
         "# Size", "Avg Latency(us)", "Min Latency(us)", "Max Latency(us)", "Iterations"
     ]  # fmt: skip
-    assert [float(word) for word in lines[3].split()] == [1 << 20, 132.5, 130, 135, 4]
+    assert [float(word) for word in lines[3].split()] == [(1 << 20) / 2, 132.5, 130, 135, 4]
+
+
+def test_osu_text_of_ours_is_read_with_the_sizes_that_were_run():
+    text = "\n".join([*FORMS["osu"].head(KINDS["all_gather"]), *FORMS["osu"].lines(row())])
+    assert osu.parse(text, "ours.txt", Stated(nranks=2)).points[0].size_bytes == 1 << 20
 
 
 def test_param_rows_have_the_columns_of_their_header():
