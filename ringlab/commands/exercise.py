@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,8 @@ def list_exercises(json_target: str | None) -> None:
 @command.command(cls=Command, examples=["ringlab exercise start 2", "ringlab exercise start 2 --to lab/02-ring"])
 @click.argument("number", type=int)
 @click.option("--to", type=click.Path(path_type=Path), metavar="DIR", help="[default: ./exercises/NN-name]")
-def start(number: int, to: Path | None) -> None:
+@json_option
+def start(number: int, to: Path | None, json_target: str | None) -> None:
     """Copy exercise NUMBER: its README.md, and exercise.py with what is to be written. Nothing is overwritten."""
     from ringlab.exercises import attempt, catalog  # noqa: PLC0415 - only where they are used
 
@@ -70,7 +72,11 @@ def start(number: int, to: Path | None) -> None:
             raise UsageError(f"{target}: is there already, and is left as it is; name another folder with --to DIR")
     for source, target in targets.items():
         write_text(target, (exercise.folder / source).read_text(encoding="utf-8"))
-    click.echo(f"{targets['README.md']}\n{targets['start.py']}")
+    made = [str(target) for target in targets.values()]
+    if json_target:
+        write_json(json_target, {"exercise": number, "files": made})
+    if json_target != STDOUT:
+        click.echo("\n".join(made))
     check = str(number) if to is None else str(folder)
     say(f"read the first, finish the second, then: ringlab exercise check {check}")
 
@@ -137,7 +143,8 @@ def solution(number: int, yes: bool) -> None:
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--csv", "target", required=True, metavar="FILE", help="Its -summary and -failed go beside it.")
 @click.option("--sheet", type=click.Choice(["all", "summary", "failed"]), help="Only this one, into FILE.")
-def report(folders: tuple[Path, ...], target: str, sheet: str | None) -> None:
+@json_option
+def report(folders: tuple[Path, ...], target: str, sheet: str | None, json_target: str | None) -> None:
     """Check all exercises of many students: a folder each, with NN-name folders in it or in its exercises/.
 
     Three CSV files: every check, a summary by student, and the checks that failed.
@@ -163,7 +170,11 @@ def report(folders: tuple[Path, ...], target: str, sheet: str | None) -> None:
     for file, kind in kinds.items():
         write_text(file, class_report.sheet(kind, rows, students))
     summary = [list(row) for row in class_report.summary(rows, students)]
-    click.echo(table(["student", "exercises", "passed", "checks", "ok"], summary), nl=False)
+    if json_target:
+        named = [dict(zip(class_report.SUMMARY_COLUMNS, row, strict=True)) for row in summary]
+        write_json(json_target, {"summary": named, "checks": [asdict(row) for row in rows]})
+    if json_target != STDOUT:
+        click.echo(table(["student", "exercises", "passed", "checks", "ok"], summary), nl=False)
     say("written: " + ", ".join(map(str, kinds)))
 
 

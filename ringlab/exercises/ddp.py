@@ -11,6 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+
+class BucketError(ValueError):
+    """Buckets that are not PyTorch's: says which."""
+
+
 RANKS = 8
 RATE_BPS = 25e9
 ALPHA_S = 200e-6
@@ -69,16 +74,16 @@ def ready_s() -> list[float]:
 
 
 def check_buckets(buckets: Sequence[Sequence[int]], sizes: Sequence[int], limit: int) -> None:
-    """ValueError unless they are PyTorch's: from the last gradient back, each full as soon as it has ``limit``."""
+    """BucketError unless they are PyTorch's: from the last gradient back, each full as soon as it has ``limit``."""
     wanted = pytorch_buckets(sizes, limit)
     found = [list(bucket) for bucket in buckets]
     named = sorted(number for bucket in found for number in bucket)
     if named != list(range(len(sizes))):
-        raise ValueError("not every gradient is in exactly one bucket")
+        raise BucketError("not every gradient is in exactly one bucket")
     if found != wanted:
         first = next(i for i in range(len(wanted)) if i >= len(found) or found[i] != wanted[i])
         there = found[first] if first < len(found) else "missing"
-        raise ValueError(f"bucket {first} is {there}, not {wanted[first]}")
+        raise BucketError(f"bucket {first} is {there}, not {wanted[first]}")
 
 
 def pytorch_buckets(sizes: Sequence[int], limit: int) -> list[list[int]]:

@@ -41,6 +41,14 @@ def test_an_error_in_a_function_fails_its_checks_alone(tmp_path):
     assert verdicts["algbw"].message == "exercise.py, line 3: NameError: name 'tme' is not defined"
 
 
+def test_a_value_error_in_the_students_lines_names_its_line(tmp_path):
+    file = tmp_path / "exercise.py"
+    text = (EXERCISES[1].folder / "solution.py").read_text()
+    file.write_text(text.replace("    return [Transfer(s, r,", "    int('x')\n    return [Transfer(s, r,", 1))
+    verdicts = {verdict.name: verdict for verdict in examine(EXERCISES[1], file).verdicts}
+    assert verdicts["correct"].message.startswith("exercise.py, line 11: ValueError: invalid literal")
+
+
 def test_a_missing_function_says_so(tmp_path):
     verdicts = {verdict.name: verdict for verdict in _examined(tmp_path, "PREDICTION = 1\n").verdicts}
     assert "algbw is not there any more" in verdicts["algbw"].message

@@ -57,7 +57,8 @@ def test_start_copies_and_never_overwrites(capsys, tmp_path):
     assert main(["exercise", "start", "2"]) == 2
     assert "is there already" in capsys.readouterr().err
     assert (folder / "exercise.py").read_text() == "mine\n"
-    assert main(["exercise", "start", "2", "--to", "lab/02-ring"]) == 0
+    assert main(["exercise", "start", "2", "--to", "lab/02-ring", "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["files"] == ["lab/02-ring/README.md", "lab/02-ring/exercise.py"]
     assert (tmp_path / "lab" / "02-ring" / "exercise.py").is_file()
 
 
@@ -143,5 +144,8 @@ def test_class_report(capsys, tmp_path):
     summary = _rows(tmp_path / "out-summary.csv")
     assert [(row["student"], row["exercises_passed"]) for row in summary] == [("ada", "1"), ("bob", "0"), ("eve", "0")]
     assert "ada" in capsys.readouterr().out
-    assert main(["exercise", "report", "class/ada", "--csv", "one.csv", "--sheet", "summary"]) == 0
+    assert main(["exercise", "report", "class/ada", "--csv", "one.csv", "--sheet", "summary", "--json", "-"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["summary"][0]["student"] == "ada"
+    assert all(check["passed"] for check in found["checks"])
     assert not (tmp_path / "one-failed.csv").exists()
