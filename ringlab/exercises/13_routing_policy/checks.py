@@ -10,14 +10,16 @@ from controller.proof import ProofError
 from controller.routing import RoutingError
 from controller.routing.placement import assess
 from ringlab.exercises.checking import Checks, Missed, Trial, expect
-from ringlab.exercises.measure import Setup, simulate
-from topologies.traffic import Paths
+from ringlab.exercises.measure import Measurement, Setup, simulate
+from topologies.traffic import Paths, link_bytes
 
 SMALL, WIDE, TREE = "leaf-spine:leaves=4,spines=2,hosts=2", "leaf-spine:leaves=4,spines=4,hosts=4", "fat-tree:k=4"
 RANKS = {SMALL: 8, WIDE: 16, TREE: 16}
 POLICY = "file:exercise.py"
 SEEDS = 9
 NBYTES = 8_000_000
+HEADERS = 0.05
+"""Of a message: what headers, acknowledgements and frames that were sent again may add to a link's bytes."""
 
 checks = Checks()
 
@@ -93,11 +95,31 @@ def _worst_s(setup: Setup, paths: Paths) -> float:
     return assess(setup.fabric, setup.demands, paths).objective_s
 
 
+def _both(trial: Trial) -> list[Measurement]:
+    """By the student's policy, and by ECMP."""
+    own_policies.load(POLICY, FilePath(trial.file))
+    return trial.once("measured", lambda: trial.measure_all(_setup(SMALL), [POLICY, "ecmp:seed=1"]))
+
+
+@checks.check(
+    "installed", "Every link should carry what your paths say: does route answer the same whenever it is asked?"
+)
+def _installed(trial: Trial) -> str:
+    yours = _both(trial)[0]
+    setup = yours.setup
+    expected = link_bytes(setup.demands, trial.call("route", setup.fabric, setup.demands))
+    near = HEADERS if trial.emulated else 0.0
+    for port in setup.fabric.directed_links():
+        crossed, wanted = yours.link_bytes[port], expected[port]
+        good = abs(crossed - wanted) <= near * max(wanted, setup.nbytes)
+        expect(good, f"{setup.fabric.direction(port)} carried {crossed} bytes; your paths say {wanted}")
+    where = "by the switches' counters" if trial.emulated else "by the simulator"
+    return f"{len(list(setup.fabric.directed_links()))} links carry what your paths say, {where}"
+
+
 @checks.check("measured", "The ring's paths are installed as they are: does each flow have links of its own?")
 def _measured(trial: Trial) -> str:
-    setup = _setup(SMALL)
-    own_policies.load(POLICY, FilePath(trial.file))
-    yours, ecmp = trial.measure_all(setup, [POLICY, "ecmp:seed=1"])
+    yours, ecmp = _both(trial)
     least = 0.9 if trial.emulated else 0.99
     expect(
         yours.busbw >= least, f"busbw is {yours.busbw:.3f} B, not {least:g} B or more; ecmp:seed=1 {ecmp.busbw:.3f} B"

@@ -29,3 +29,11 @@ def test_a_students_reaction_runs_in_the_controller_when_the_cable_is_cut():
     survives = verdicts.pop("survives")
     assert all(verdict.passed for verdict in verdicts.values())
     assert survives.passed or survives.message.startswith("after the cut busbw is"), survives.message
+
+
+def test_a_students_policy_is_what_the_switches_follow():
+    verdicts = _verdicts(13)
+    assert "by the switches' counters" in verdicts["installed"].message
+    fast = verdicts.pop("measured")
+    assert all(verdict.passed for verdict in verdicts.values())
+    assert fast.passed or fast.message.startswith("busbw is"), fast.message
