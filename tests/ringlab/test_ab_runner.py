@@ -1,13 +1,15 @@
 """The blocks of an A/B on benches that are played: what is refused, made again, dropped, and when it ends."""
 
+import io
 from collections import Counter
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from emulation.errors import MachineError, RunError
 from ringlab.errors import CheckError
-from ringlab.experiments.ab import ab_file, session
+from ringlab.experiments.ab import ab_file, session, table
 from ringlab.experiments.ab.outcome import to_data
 from ringlab.experiments.ab.runner import UNFIT, Blocks
 from ringlab.experiments.ab.stopping import BUDGET, NARROW, Rules
@@ -137,6 +139,18 @@ def outcome_of(bench, **changes):
     benches = session.Benches("auto")
     benches.run = bench.run
     return session.run(wanted, benches, 4.0, lambda _: None)
+
+
+def test_without_a_whole_block_nothing_is_said_and_that_is_an_error(bench):
+    outcome = outcome_of(bench(ill=lambda _: "invalid"))
+    assert (outcome.found.counted, outcome.found.last) == (0, None)
+    with pytest.raises(CheckError, match="too few valid turns; the last refused one, block 2: invalid: too busy"):
+        session.check_outcome(outcome)
+    out = Console(width=110, file=io.StringIO())
+    table.show(outcome, out)
+    said = out.file.getvalue()
+    assert "No block was whole: nothing can be said." in said
+    assert "9 turns refused" in said
 
 
 def test_an_a_a_comes_first_and_a_bench_that_shows_a_difference_there_is_refused(bench):

@@ -117,9 +117,9 @@ def check_outcome(outcome: Outcome) -> None:
             "is something else running here? One A/A in twenty does so by chance: try again"
         )
     for found in (outcome.aa, outcome.found):
-        if found and found.stopped == UNFIT:
-            last = found.refused[-1]
-            raise CheckError(f"too few valid turns; the last refused one, block {last.block}: {last.reason}")
+        if found and (found.stopped == UNFIT or not found.last):
+            why = [f"; the last refused one, block {one.block}: {one.reason}" for one in found.refused[-1:]]
+            raise CheckError(f"too few valid turns{''.join(why)}")
 
 
 def common_scale(arms: Sequence[Arm], seed: int, given: float | None, say: Say) -> float | None:

@@ -40,10 +40,10 @@ def render(outcome: Outcome) -> Iterator[RenderableType]:
     found = outcome.found
     if found is None:
         return
-    yield Text()
-    yield _table(found)
-    yield Text()
     if found.last:
+        yield Text()
+        yield _table(found)
+        yield Text()
         for one in found.last.judged:
             yield Text(one.text, STYLES[one.verdict])
     yield from _footnotes(outcome, found)
@@ -114,7 +114,9 @@ def stop_text(found: Found) -> str:
         return "Stopped: block after block had turns that can't be believed; the machine does not carry this."
     if found.stopped == NARROW:
         return f"Stopped after {found.counted} blocks: every interval is within {found.rules.within:.3g} of its middle."
-    widest = max((one.interval.width for one in found.last.judged), default=0.0) if found.last else float("inf")
+    if not found.last:
+        return "Stopped: the time was over before a block was whole."
+    widest = max(one.interval.width for one in found.last.judged)
     if widest <= found.rules.within:
         return f"All {found.counted} blocks are done."
     return (
@@ -138,8 +140,8 @@ def _refused(found: Found) -> Iterator[RenderableType]:
     if not found.refused:
         return
     dropped = sum(not block.counted for block in found.blocks[1:])
-    blocks = f"; {dropped} blocks dropped" if dropped else ""
-    yield Text(f"{len(found.refused)} turns refused and made again{blocks}:")
+    blocks = f"; blocks dropped: {dropped}" if dropped else ""
+    yield Text(f"{len(found.refused)} turns refused, and made again where that could help{blocks}:")
     reasons = Counter(one.reason for one in found.refused).most_common()
     for reason, times in reasons[:MAX_REASONS]:
         yield Text(f"  {times}x {reason}")
