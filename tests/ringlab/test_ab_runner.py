@@ -11,7 +11,7 @@ from emulation.errors import MachineError, RunError
 from ringlab.errors import CheckError
 from ringlab.experiments.ab import ab_file, session, table
 from ringlab.experiments.ab.outcome import to_data
-from ringlab.experiments.ab.runner import UNFIT, Blocks
+from ringlab.experiments.ab.runner import INTERRUPTED, UNFIT, Blocks
 from ringlab.experiments.ab.stopping import BUDGET, NARROW, Rules
 from ringlab.experiments.result import Certificate, SizeResult
 
@@ -36,7 +36,7 @@ class Bench:
         self.runs.append((tuple(arm.name for arm in spec.arms), backend, spec.scale))
         self.now += 60 * self.minutes
         verdict = self.ill(len(self.runs))
-        if isinstance(verdict, Exception):
+        if isinstance(verdict, BaseException):
             raise verdict
         result = self.make_result(sizes=(SIZE,), shares={"pinned": 0.9}, scale=spec.scale)
         found = tuple(
@@ -117,6 +117,14 @@ def test_no_block_begins_that_would_end_too_late(bench):
     found = blocks(bench(minutes=1.0), limit_s=600, rules=rules)  # two minutes a block
     assert (found.stopped, len(found.blocks), found.counted) == (BUDGET, 5, 4)
     assert [look.blocks for look in found.looks] == [4]
+
+
+def test_who_has_enough_keeps_what_is_there(bench):
+    rules = Rules(20, within=1e-9, same=0.02, seed=1)
+    found = blocks(bench(ill=lambda run: KeyboardInterrupt() if run == 12 else "valid"), rules=rules)
+    assert (found.stopped, found.counted, [look.blocks for look in found.looks]) == (INTERRUPTED, 4, [4])
+    with pytest.raises(KeyboardInterrupt):
+        blocks(bench(ill=lambda run: KeyboardInterrupt() if run == 3 else "valid"))
 
 
 def test_elements_that_came_out_wrong_never_enter(bench, monkeypatch):

@@ -42,7 +42,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a course of blocks gave. ``stopped``: narrow, budget, or unfit (the bench gave too few valid turns)."""
+    """What a course of blocks gave. ``stopped``: narrow, budget, interrupted, or unfit (too few valid turns)."""
 
     arms: tuple[str, ...]
     rules: Rules

@@ -23,7 +23,7 @@ RETRIES = 2
 DROPPED_IN_A_ROW = 3
 """Blocks: then the bench is not fit for the comparison."""
 
-UNFIT = "unfit"
+UNFIT, INTERRUPTED = "unfit", "interrupted"
 RUN_FAILED = 4
 
 Run = Callable[[Spec, str], Result]
@@ -46,12 +46,18 @@ class Blocks:
     refused: list[Refused] = field(default_factory=list)
 
     def all(self) -> Found:
-        """Warm-up and blocks, until the course is over, the time is spent or the bench is unfit."""
+        """Warm-up and blocks, until the course is over, the time spent, the bench unfit, or its user has enough."""
         began, number, dropped = self.now(), 0, 0
         course = Course(self.rules, [arm.name for arm in self.arms], self.sizes)
         stopped = None
         while course.stopped is None and stopped is None:
-            block = self._block(number, course.looked[-1] if course.looked else None)
+            try:
+                block = self._block(number, course.looked[-1] if course.looked else None)
+            except KeyboardInterrupt:
+                if not course.blocks:
+                    raise
+                stopped = INTERRUPTED  # who watches sees widths and no ratios: as good an end as any
+                break
             whole = len(block.times_us) == len(self.arms)
             dropped = 0 if whole else dropped + 1
             if block.counted:

@@ -22,7 +22,7 @@ from ringlab.experiments.ab import table as ab_table
 from ringlab.experiments.ab.ab_file import Wanted
 from ringlab.experiments.ab.arms import Arm
 from ringlab.experiments.ab.outcome import Found, Outcome, to_data
-from ringlab.experiments.ab.runner import UNFIT, Blocks
+from ringlab.experiments.ab.runner import INTERRUPTED, UNFIT, Blocks
 from ringlab.experiments.ab.stopping import Rules
 from ringlab.experiments.result import Result
 from ringlab.experiments.simulated_job import SPRAY
@@ -92,6 +92,8 @@ def run(wanted: Wanted, benches: Benches, scale: float | None, say: Say) -> Outc
     if wanted.aa:
         of_aa = Rules(min(AA_BLOCKS, wanted.blocks), wanted.within, wanted.same, seed)
         aa = _blocks(ab_arms.twice(wanted.arms), of_aa, sizes, benches, say, scale, wanted.time_s, "A/A: ")
+        if aa.stopped == INTERRUPTED:
+            raise KeyboardInterrupt
     if aa is None or not (aa.differs() or aa.stopped == UNFIT):
         found = _blocks(wanted.arms, rules, sizes, benches, say, scale, wanted.time_s, "")
     return Outcome(

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ringlab.experiments.ab.interval import ALIKE, BCA, NONE, STUDENT
 from ringlab.experiments.ab.outcome import Found, Outcome
-from ringlab.experiments.ab.runner import UNFIT
+from ringlab.experiments.ab.runner import INTERRUPTED, UNFIT
 from ringlab.experiments.ab.stopping import ALPHA, NARROW
 from ringlab.experiments.ab.verdict import Judged, figures
 from ringlab.experiments.figures import UNKNOWN, size_text, time_text
@@ -112,6 +112,8 @@ def stop_text(found: Found) -> str:
     """Why it ended when it did."""
     if found.stopped == UNFIT:
         return "Stopped: block after block had turns that can't be believed; the machine does not carry this."
+    if found.stopped == INTERRUPTED:
+        return f"Stopped by hand after {found.counted} blocks."
     if found.stopped == NARROW:
         return f"Stopped after {found.counted} blocks: every interval is within {found.rules.within:.3g} of its middle."
     if not found.last:
