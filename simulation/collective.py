@@ -98,6 +98,8 @@ class Parts:
     """Transfers, or parts of them, as flows: the ``connection`` of each, the ``first`` of its transfer or not.
 
     ``amount`` in bits; flow i waits for ``needs[starts[i]:starts[i + 1]]``; ``ranks`` and ``transfers`` as in ``Plan``.
+    ``by_chance``: these are whole messages, and some are not exchanged (sent against one that comes from there): no
+    rank waits for whom it sends to, so ranks drift apart, and a moment decides which messages meet on a link.
     """
 
     connection: Index
@@ -107,14 +109,26 @@ class Parts:
     needs: Index
     ranks: Index
     transfers: Index
+    by_chance: bool
 
     @classmethod
     def of(cls, job: Job) -> Parts:
         cut = segments(job.schedule, job.nbytes)
+        by_chance = cut.parts == 1 and not _exchanges(job.schedule)
         ends = np.stack((job.schedule.src, job.schedule.dst), axis=1).astype(np.int64)[cut.transfer]
         amount = 8.0 * job.nbytes[cut.transfer] / cut.parts
         connection = job.connection[cut.transfer]
-        return cls(connection, cut.first, amount, cut.dependencies.starts, cut.dependencies.needs, ends, cut.transfer)
+        waits = cut.dependencies
+        return cls(connection, cut.first, amount, waits.starts, waits.needs, ends, cut.transfer, by_chance)
+
+
+def _exchanges(schedule: Schedule) -> bool:
+    """Is every transfer met by one the other way in the same step?"""
+    there, back = (
+        (schedule.step.astype(np.int64) * schedule.num_ranks + one) * schedule.num_ranks + other
+        for one, other in ((schedule.src, schedule.dst), (schedule.dst, schedule.src))
+    )
+    return bool(np.isin(there, back).all())
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from ringlab.experiments import baselines, store
 from ringlab.experiments import result as results
 from ringlab.experiments.compare import beside, compare
 from ringlab.experiments.neighbours import arm_name
-from ringlab.experiments.simulated_figures import SLACK, Beside, figures, jobs_of
+from ringlab.experiments.simulated_figures import Beside, figures, jobs_of, slack
 from ringlab.experiments.simulated_job import SimulatedJob, ways_together
 from ringlab.experiments.spec import Arm, Spec
 from simulation.links import Links
@@ -58,8 +58,8 @@ def run(spec: Spec, beside_run: Beside | None = None) -> results.Result:
         certificate=found.certificate,
         fingerprint={
             "backend": "simulated", "scale_from": "the emulated run" if beside_run else "the spec",
-            "turnaround_us": round(found.turnaround_s * 1e6, 3), "mtu": spec.transport.mtu, "slack": SLACK,
-            "numpy": np.__version__,
+            "turnaround_us": round(found.turnaround_s * 1e6, 3), "mtu": spec.transport.mtu,
+            "slack": slack(jobs_of(spec), max(spec.sizes)), "numpy": np.__version__,
         },
         links=tuple(_crossed(spec, len(found.arms))),
         baseline=beside(baseline, spec.sizes) if baseline else None,

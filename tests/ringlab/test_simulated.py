@@ -10,7 +10,7 @@ from collectives.job import demands
 from emulation.errors import MachineError
 from ringlab.cli import main
 from ringlab.errors import UsageError
-from ringlab.experiments import both, simulated, spec
+from ringlab.experiments import both, simulated, simulated_figures, spec
 from ringlab.experiments.result import dumps
 from ringlab.experiments.simulated_faults import FAILOVER_S
 from ringlab.experiments.simulated_job import route
@@ -83,6 +83,22 @@ def test_the_same_spec_is_the_same_to_the_bit():
 def test_spraying_is_the_ideal_but_for_its_constant():
     found = times(simulated.run(loads(arms="[spray, pinned]", sizes="[1G]")))
     assert found["spray", 1 << 30] / found["pinned", 1 << 30] == pytest.approx(1.15, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "slack"),
+    [("pairwise", 0.001), ("recursive-doubling", 0.03), ("halving-doubling", 0.03), ("torus:4", 0.03)],
+)
+def test_moments_that_are_made_one_move_a_completion_by_less_than_a_thousandth(algorithm, slack, monkeypatch):
+    wanted = loads(
+        fabric="leaf-spine:leaves=4,spines=4,hosts=4", algorithm=algorithm, sizes="[256K]",
+        arms="[{ecmp: {seeds: [1, 2, 3]}}]",
+    )  # fmt: skip
+    found = simulated.run(wanted)
+    assert found.fingerprint["slack"] == slack
+    for name in ("SLACK", "SLACK_BY_CHANCE"):
+        monkeypatch.setattr(simulated_figures, name, 0.0)
+    assert times(found) == pytest.approx(times(simulated.run(wanted)), rel=1e-3)
 
 
 def test_small_messages_are_doubtful():
