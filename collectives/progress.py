@@ -42,10 +42,14 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class StepWatch:
-    """``begun(step)`` is called whenever this rank sends its first byte of one of ``steps`` on a connection."""
+    """``begun(step)`` is called whenever this rank sends its first byte of one of ``steps`` on a connection.
+
+    A *glance* costs next to nothing: it is told of every step, and more than once, whatever ``steps`` says.
+    """
 
     steps: Collection[int]
     begun: Callable[[int], None]
+    glance: bool = False
 
 
 class WatchedPiece(Piece):
@@ -99,13 +103,14 @@ class Track:
 class Progress:
     """All the lanes of a program under way."""
 
-    __slots__ = ("program", "receives", "sends", "watched")
+    __slots__ = ("glanced", "program", "receives", "sends", "watched")
 
     def __init__(self, program: Program, watch: StepWatch | None = None) -> None:
         self.program = program
-        self.watched = watch is not None and bool(watch.steps)
+        self.glanced = watch.begun if watch and watch.glance else None
+        self.watched = watch is not None and not watch.glance and bool(watch.steps)
         pieces = [Piece(part) for part in program.parts]
-        if watch:
+        if watch and self.watched:
             for index in (index for lane in program.sends for index in lane.parts):
                 if program.parts[index].step in watch.steps:
                     pieces[index] = WatchedPiece(program.parts[index], watch.begun)

@@ -36,8 +36,8 @@ class StepBoard:
 
     @property
     def watch(self) -> StepWatch:
-        """What the communicator is to watch: every step."""
-        return StepWatch(range(sys.maxsize), self._begun)
+        """What the communicator is to watch: every step; a glance will do, unless somebody waits for one."""
+        return StepWatch(range(sys.maxsize), self._begun, glance=self._also is None)
 
     def operation_begins(self) -> None:
         self._last += 1

@@ -83,14 +83,15 @@ class Bound:
     ``straight`` is the same as a plain list of segments, to be worked off without looking what else could move, for as
     long as the sockets take all that is sent. Ranks are in step then: each sends a segment and finds its peer's, still
     in the cache, which takes two thirds of the time of ranks that run ahead of each other. None where somebody watches
-    the steps.
+    the steps; whoever only glances at them (``glanced``) does not stand in its way.
     """
 
-    __slots__ = ("copies", "itemsize", "receiving", "sending", "straight")
+    __slots__ = ("copies", "glanced", "itemsize", "receiving", "sending", "straight")
 
     def __init__(self, progress: Progress, loop: Loop, dtype: np.dtype[Any]) -> None:
         self.itemsize = dtype.itemsize
         self.copies = progress.program.copies
+        self.glanced = progress.glanced
         self.sending = [(track, loop.connection(track, outgoing=True)) for track in progress.sends]
         self.receiving = [
             (track, connection, connection.scratch.view(dtype))
@@ -214,10 +215,13 @@ class Loop:
         """Every lane that may move does. True if any did, None if all is done."""
         moved = left = False
         for track, connection in bound.sending:
-            if track.piece is not None:
+            piece = track.piece
+            if piece is not None:
                 left = True
                 if connection.ready and self._send(track, connection, memory):
                     moved = True
+                    if bound.glanced is not None:
+                        bound.glanced(piece.step)
         for track, connection, scratch in bound.receiving:
             if track.piece is not None:
                 left = True
@@ -227,10 +231,12 @@ class Loop:
 
     def _run_straight(self, bound: Bound, moves: tuple[_Move, ...], memory: Memory, leaving: bool) -> bool:
         """False if a peer does not take all that we send: the rest is for ``_turn`` to do, from where we are."""
-        views = memory.views
+        views, glanced = memory.views, bound.glanced
         for number, move in enumerate(moves):
-            sends, fresh, home, lo, hi, room, arrived, combined, kept, connection, _, _ = move
+            sends, fresh, home, lo, hi, room, arrived, combined, kept, connection, _, piece = move
             if sends:
+                if glanced is not None:
+                    glanced(piece.step)
                 try:
                     sent = connection.send(memory.source[lo:hi] if fresh else views[home][lo:hi])
                 except BlockingIOError:

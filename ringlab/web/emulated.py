@@ -96,7 +96,7 @@ class Emulated(Onlooker):
     def line(self, text: str) -> None:
         if self._turn and (found := rows.parsed(text)):
             arm, block = self._turn
-            rate_bps = measures.line_rate_bps(self._spec.fabric) / self._scale
+            rate_bps = measures.ring_line_rate_bps(self._spec.fabric) / self._scale
             factor = metrics.busbw_factor(self._spec.collective, len(self._spec.placement))
             self.hub.tell(RowDone(found.row(arm.name, block, factor, rate_bps)))
 

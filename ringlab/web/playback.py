@@ -3,7 +3,7 @@
 Theory of operation. The *program* is a list of turns at one size each. Every turn is one operation (``operation.py``),
 played slower than it is by ``scale``, so that a person can follow. What is done by hand (cut a link, restore it,
 another policy) becomes a dated *act*, and the operation under way is simulated anew with it: what came before the act
-stays as it was, to the bit, as the simulation does not know the future. A recorded run is played at its own speed:
+stays as it was, as the simulation does not know the future. A recorded run is played at its own speed:
 there each turn knows how long it was measured to take, and is stretched to that.
 """
 
@@ -65,7 +65,7 @@ class Film:
         self._spec, self._program, self._ending = spec, list(program), ending
         self._scene = Scene(spec)
         self._acts: list[Act] = []
-        whole = [Operation(self._scene, turn.size_bytes, [(0.0, World(turn.arm.policy))]) for turn in self._program]
+        whole = [self._scene.operation(turn.size_bytes, [(0.0, World(turn.arm.policy))]) for turn in self._program]
         lasting_s = [_lasting_s(turn, one) for turn, one in zip(self._program, whole, strict=True)]
         self.scale = max(1.0, length_s / sum(lasting_s))
         self._paces = [
@@ -148,7 +148,7 @@ class Film:
         begins = self._begins_s
         later = sorted({act.at_s for act in self._acts if act.at_s > begins})
         worlds = [(0.0, self._world_at(begins)), *(((at - begins) / self._pace, self._world_at(at)) for at in later)]
-        return Operation(self._scene, self._turn.size_bytes, worlds)
+        return self._scene.operation(self._turn.size_bytes, worlds)
 
     def _do(self, *acts: Act) -> None:
         """On the operation under way; only where there is one."""
@@ -185,7 +185,7 @@ class Film:
         turn, spec = self._turn, self._spec
         time_us = turn.measured_us or self._now.completion_s * 1e6
         busbw = turn.size_bytes / time_us / 1e3 * metrics.busbw_factor(spec.collective, len(spec.placement))
-        share = busbw * 8e9 / measures.line_rate_bps(spec.fabric)
+        share = busbw * 8e9 / measures.ring_line_rate_bps(spec.fabric)
         return Row(turn.arm.name, turn.block, turn.size_bytes, time_us, busbw, share, turn.wrong)
 
 
