@@ -67,6 +67,22 @@ def line_rate_bps(fabric: Fabric) -> float:
     return min(map(share_bps, fabric.hosts))
 
 
+def ring_line_rate_bps(fabric: Fabric) -> float:
+    """The busbw, in bits a second, that a ring of all hosts could reach at most: it leaves each switch once.
+
+    The least over the hosts of min(NIC rate, all uplinks of its switch), summed over the host's NICs. It is what
+    published GPU figures are a share of: all NICs of a node together. A placement that leaves a switch more often, or
+    a policy that leaves uplinks unused, reaches less; ``line_rate_bps`` is what is left where all hosts leave at once.
+    """
+    uplinks = _uplink_rates(fabric)
+
+    def most_bps(host: str) -> float:
+        nics = [(fabric.rate_bps(port), uplinks[fabric.peer(port).node]) for port in fabric.ports(host)]
+        return sum(min(rate, out) if out else rate for rate, out in nics)
+
+    return min(map(most_bps, fabric.hosts))
+
+
 def oversubscription(fabric: Fabric) -> float:
     """Host rate / uplink rate of the switch where it is greatest; 1 or less: every host can send out at full rate.
 

@@ -40,7 +40,7 @@ def assembled(
     created: datetime,
     baseline: Baseline | None,
 ) -> Outcome:
-    line_rate = measures.line_rate_bps(spec.fabric)
+    line_rate = measures.ring_line_rate_bps(spec.fabric)
     arms = tuple(_arm(spec, session, turn, line_rate / scale.factor, scale.factor) for turn in session.turns.values())
     certificate = _certificate(spec, scale, plan, session, ended, arms)
     texts = {

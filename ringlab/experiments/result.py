@@ -199,6 +199,8 @@ class Moment:
 class Result:
     """One run; busbw is a share of ``line_rate_bps``, the emulated rate; ``nominal_line_rate_bps`` is the real one.
 
+    Both are a ring's at most: see ``topologies.measures.ring_line_rate_bps``.
+
     ``failure`` says why a run ended early: its arms have the turns that were finished.
     """
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from topologies.catalog import from_short_form
 from topologies.fabric import Cable, Fabric
 from topologies.leaf_spine import leaf_spine
-from topologies.measures import bisection_bps, line_rate_bps, measures, oversubscription
+from topologies.measures import bisection_bps, line_rate_bps, measures, oversubscription, ring_line_rate_bps
 from topologies.ring import ring
 
 G = 10**9
@@ -129,3 +129,18 @@ def test_parts_are_counted():
 
 def test_a_thousand_hosts_are_measured_in_a_moment():
     assert measures(leaf_spine(32, 8, 32)).bisection_bps == 12_800 * G
+
+
+@pytest.mark.parametrize(
+    ("form", "all_at_once_bps", "ring_bps"),
+    [
+        ("leaf-spine:leaves=4,spines=2,hosts=2", 100 * G, 100 * G),
+        ("leaf-spine:leaves=2,spines=1,hosts=4", 25 * G, 100 * G),
+        ("star:hosts=8", 100 * G, 100 * G),
+        ("system:dgx-h100-2", 400 * G, 3200 * G),
+        ("system:polaris-2", 100 * G, 400 * G),
+    ],
+)
+def test_a_ring_leaves_a_switch_once_and_all_its_hosts_at_once_share_what_it_has(form, all_at_once_bps, ring_bps):
+    fabric = from_short_form(form)
+    assert (line_rate_bps(fabric), ring_line_rate_bps(fabric)) == (all_at_once_bps, ring_bps)
