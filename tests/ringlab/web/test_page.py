@@ -73,13 +73,13 @@ def test_updates_arrive_at_two_a_second_at_least(opened):
     with opened() as (page, _, _):
         count = "() => Number(document.documentElement.dataset.updates)"
         first, began_ms = page.evaluate(count), page.evaluate("() => performance.now()")
-        page.wait_for_timeout(3000)
+        page.wait_for_timeout(2000)
         last, ended_ms = page.evaluate(count), page.evaluate("() => performance.now()")
         assert (last - first) / (ended_ms - began_ms) * 1000 >= 2.0
 
 
 def test_the_table_fills_and_the_end_is_said(opened, film):
-    with opened(source=film(seconds=4.0)) as (page, _, _):
+    with opened(source=film(seconds=2.0)) as (page, _, _):
         page.get_by_text("the run has ended").first.wait_for()
         rows = page.locator("#rows tbody tr")
         assert rows.count() == 4
