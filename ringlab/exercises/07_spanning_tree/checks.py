@@ -9,7 +9,9 @@ from ringlab.exercises.measure import Measurement, Setup, fabric
 CIRCLE = "ring:switches=8,hosts=1,host_rate=200M,fabric_rate=100M"
 POLICIES = ("shortest", "spanning-tree")
 NBYTES = 8_000_000
-NEAR = {False: 0.01, True: 0.12}
+NEAR = {False: 0.01, True: 0.3}
+"""On packets the flows that go the long way round lose to those they meet: the tree has 0.75 to 0.9 B (six switches
+likewise, in benchmarks/backends.py). That is still far from what all links give."""
 
 checks = Checks()
 
