@@ -129,11 +129,13 @@ def _film(film: Simulated, serve: Serve) -> Hub:
 
 def _run(wanted: Spec, text: str, serve: Serve, framework: str, out: Path, json_target: str | None) -> Result:
     from collectives.perf.step_board import Board  # noqa: PLC0415 - likewise
+    from emulation.network import require_machine  # noqa: PLC0415 - likewise
     from ringlab.experiments import session  # noqa: PLC0415 - likewise
     from ringlab.web import recorded  # noqa: PLC0415 - likewise
     from ringlab.web.emulated import Emulated  # noqa: PLC0415 - likewise
     from ringlab.web.events import PhaseChanged  # noqa: PLC0415 - likewise
 
+    require_machine()  # before there is an address to open
     with (
         tempfile.TemporaryDirectory(prefix="ringlab-view-") as folder,
         Board(Path(folder, "steps"), len(wanted.placement)) as board,

@@ -28,6 +28,9 @@ class Onlooker:
     has_hand = False
     controller_options: Sequence[str] = ()
 
+    def said(self, text: str) -> None:
+        """What is being done before the first turn."""
+
     def fabric_up(self, spec: Spec, bench: Bench, note: Note) -> None:
         """Before the first turn; ``note`` writes into the run's timeline."""
 

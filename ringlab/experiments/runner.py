@@ -53,6 +53,7 @@ def run(spec: Spec, say: Say, step: Say, framework: str = "auto", onlooker: Onlo
     """
     if spec.neighbours:
         raise UsageError(neighbours.ONLY_SIMULATED)
+    say = _heard_by(say, onlooker)
     created = datetime.now(UTC)
     baseline = baselines.choose(spec.baseline, spec.baseline_line_rate_GBps) if spec.baseline else None
     timeline = Timeline()
@@ -75,3 +76,11 @@ def run(spec: Spec, say: Say, step: Say, framework: str = "auto", onlooker: Onlo
         ended = measured.run_blocks()
     outcome = assembled(spec, scale, plan, measured, ended, created, baseline)
     return replace(outcome, result=with_deeds(outcome.result, onlooker.deeds()))
+
+
+def _heard_by(say: Say, onlooker: Onlooker) -> Say:
+    def both(text: str) -> None:
+        say(text)
+        onlooker.said(text)
+
+    return both

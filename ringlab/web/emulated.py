@@ -80,6 +80,9 @@ class Emulated(Onlooker):
         self._looking = threading.Lock()
 
     # -- as an onlooker, in the run's thread ------------------------------------------------
+    def said(self, text: str) -> None:
+        self.hub.tell(PhaseChanged("starting", text))
+
     def fabric_up(self, spec: Spec, bench: Bench, note: Note) -> None:
         self._spec, self._bench, self._note = spec, bench, note
         self._scale = bench.network.plan.settings.scale

@@ -156,6 +156,12 @@ def test_what_a_hand_does_is_noted_and_is_a_deed(view):
         view.set_policy("teleport")
 
 
+def test_what_is_done_before_the_first_turn_is_shown(board):
+    source = Emulated(SPEC, board, control=False)
+    source.said("probing the shaped rate")
+    assert (source.hub.view.phase, source.hub.view.text) == ("starting", "probing the shaped rate")
+
+
 def test_after_the_run_nothing_can_be_done(view):
     view.run_ends(PhaseChanged("ended", "", "valid"))
     view.sample()
