@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from html import escape
+from math import dist
 
 from topologies.bows import bows, ordered
 from topologies.canvas import HALF_HEIGHT, Curve, Layout, curve, half_width
@@ -25,6 +26,9 @@ HEAD, FOOT = 48.0, 56.0
 
 GAP = 3.5
 """Half the distance between a link's two directions."""
+
+SHORT = 130.0
+"""A link between centres that are no further apart has no room for a text near its beginning."""
 
 SHARES = ((0.0, "idle"), (0.25, "to 25%"), (0.5, "to 50%"), (0.75, "to 75%"), (1.0, "to 100%"))
 """Steps of the legend: the greatest share of a step, and its name."""
@@ -100,7 +104,8 @@ def _live(fabric: Fabric, link: Link, ways: Mapping[Port, Curve], directions: li
     )
     yield from directions
     for port, way in ways.items():
-        share = 0.3 if fabric.is_switch(link.other(port).node) else 0.5  # links to hosts fan out
+        far = dist(way.start, way.end) > SHORT and fabric.is_switch(link.other(port).node)  # links to hosts fan out
+        share = 0.3 if far else 0.5
         (x, y), (ux, uy) = way.at(share), way.heading(share)
         yield (
             f'<text class="figure" data-figure="{port}" x="{x - uy * 15:.1f}" y="{y + ux * 15:.1f}"'
