@@ -51,7 +51,7 @@ print(f"{by_formula:.0f} bytes")
 assert abs(ring_s(by_formula) / recursive_doubling_s(by_formula) - 1) < 1e-9
 
 # %% [markdown]
-# ## What is measured crosses earlier
+# ## What is simulated crosses earlier
 
 # %%
 low, high = 1_000, 1_000_000
@@ -79,6 +79,7 @@ axes.legend()
 # %% [markdown]
 # ## Explain
 #
-# The formula lets each step of the ring wait for all bytes of the one before. Here, as in the real library, a rank
-# passes on the first bytes of a chunk while the last are still arriving: latencies and bytes overlap. Recursive
-# doubling turns to another peer at each step, and can't do that.
+# The formula lets each step of the ring wait for all bytes of the one before. In the simulator, as in the real library
+# with large chunks, a rank passes on the first bytes of a chunk while the last are still arriving: latencies and bytes
+# overlap. Recursive doubling turns to another peer at each step, and can't do that. For packets the crossing lies
+# between the two: a chunk of some kB is less than one frame, and streams in part at most.

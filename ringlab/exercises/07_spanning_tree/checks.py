@@ -10,8 +10,9 @@ CIRCLE = "ring:switches=8,hosts=1,host_rate=200M,fabric_rate=100M"
 POLICIES = ("shortest", "spanning-tree")
 NBYTES = 8_000_000
 NEAR = {False: 0.01, True: 0.3}
-"""On packets the flows that go the long way round lose to those they meet: the tree has 0.75 to 0.9 B (six switches
-likewise, in benchmarks/backends.py). That is still far from what all links give."""
+TIMES = 1.5
+"""On packets the flows that go the long way round lose to those they meet: the tree has 0.65 to 0.9 B, not 1 (six
+switches likewise, in benchmarks/backends.py). To be seen there: all links give 1.5 times as much, or more."""
 
 checks = Checks()
 
@@ -60,12 +61,15 @@ def _unused(trial: Trial) -> str:
 
 @checks.check("busbw", "Does each of the two rings have half of the buffer, and its own direction?")
 def _busbw(trial: Trial) -> str:
-    said = []
-    for policy, wanted, found in zip(POLICIES, (2.0, 1.0), _measured(trial), strict=True):
-        near = abs(found.busbw / wanted - 1) <= NEAR[trial.emulated]
-        expect(near, f"{policy}: busbw is {found.busbw:.3f} B, not near {wanted:g} B")
-        said.append(f"{policy} {found.busbw:.3f} B")
-    return ", ".join(said)
+    every, tree = _measured(trial)
+    expect(abs(every.busbw / 2 - 1) <= NEAR[trial.emulated], f"shortest: busbw is {every.busbw:.3f} B, not near 2 B")
+    expect(
+        every.busbw >= TIMES * tree.busbw,
+        f"spanning-tree: busbw is {tree.busbw:.3f} B, nearly as much as with all links",
+    )
+    if not trial.emulated:
+        expect(abs(tree.busbw - 1) <= NEAR[False], f"spanning-tree: busbw is {tree.busbw:.3f} B, not near 1 B")
+    return f"shortest {every.busbw:.3f} B, spanning-tree {tree.busbw:.3f} B"
 
 
 @checks.check("single-ring", "Run exercise.py and divide the two lines of the single ring. Surprised? See Explain.")
