@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     examples=[
         "ringlab sweep examples/sweep.yaml",
         "ringlab sweep examples/sweep.yaml --workers 8 --resume",
-        "ringlab sweep examples/sweep.yaml --json - | jq '.results[].changes'",
+        "ringlab sweep examples/sweep.yaml --out runs/again --json - | jq '.results[].changes'",
         "ringlab sweep examples/sweep.yaml --engine dask --scheduler tcp://head:8786",
         "ringlab sweep examples/sweep.yaml --engine slurm --slurm-partition short --slurm-time 30",
     ],

@@ -4,9 +4,11 @@ A block's language says what it is; a word after ``sh`` says how it is run:
 
     ```sh                       as it stands, by bash, in a folder with the examples and the files of ``a_bench``
     ```sh root                  the same, by a test that is root's
+    ```sh exits-1               the same as it stands, and ends with exit code 1: a check that fails
     ```sh server                in the background, until the document ends
     ```sh not-run: REASON       by nobody; the reason is for the reader of the source
-    ```python                   all such blocks of a document as one program
+    ```python                   all such blocks of a document as one program; one that begins with its file's name
+                                ("# spread.py: ...") lies there for the commands
     ```python torchrun          the same, as two ranks
     ```yaml                     read as what it looks like: a spec, a part of one, a sweep, a fabric, ...
     ```text, json, xml ...      output, or a picture: not run

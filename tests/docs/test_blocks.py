@@ -24,8 +24,8 @@ pytestmark = pytest.mark.timeout(600)
 
 DOCUMENTS = read_documents()
 BLOCKS = [block for document in DOCUMENTS for block in read_blocks(document)]
-WAYS = ("", "root", "server")
-PROCESSES = re.compile(r"python -m collectives|torchrun")
+WAYS = ("", "root", "server", "exits-1")
+PROCESSES = re.compile(r"python -m collectives|torchrun|ringlab view")
 
 
 def _of(document: Path, *languages: str) -> list[Block]:
@@ -82,7 +82,8 @@ def _run_shell(block: Block, folder: Path) -> None:
     if missing:
         pytest.skip(f"{block.place}: this machine has no {', '.join(missing)}")
     done = bash(block.text, folder)
-    assert done.returncode == 0, f"{block.place}: exit code {done.returncode}\n{block.text}\n{done.stdout[-3000:]}"
+    wanted = 1 if block.how == "exits-1" else 0
+    assert done.returncode == wanted, f"{block.place}: exit code {done.returncode}\n{block.text}\n{done.stdout[-3000:]}"
 
 
 def _there(program: str) -> bool:
@@ -90,6 +91,9 @@ def _there(program: str) -> bool:
 
 
 def _run_python(blocks: list[Block], folder: Path) -> None:
+    for block in blocks:
+        if named := re.match(r"# (\w+\.py)\b", block.text):
+            (folder / named[1]).write_text(block.text)
     (folder / "document.py").write_text("\n".join(block.text for block in blocks))
     start = "torchrun --nproc-per-node 2" if blocks[0].how == "torchrun" else "python"
     done = bash(f"{start} document.py", folder)

@@ -18,11 +18,12 @@ from documents import bash
 pytestmark = pytest.mark.timeout(300)
 
 ELSEWHERE = (
-    (r"ringlab run (?!.*(simulated|dry-run))|ringlab ab (?!.*simulated)|ringlab train (?!.*simulated)", "emulates"),
+    (r"ringlab (run|ab|train) (?!.*(simulated|dry-run))", "emulates"),
     (r"ringlab up (?!.*dry-run)|--machines", "emulates"),
     (r"ringlab capture (link |leaf|'leaf|'h1)", "needs a lab that is up"),
     (r"--calibrate", "takes a minute of a quiet machine"),
-    (r"ringlab view", "serves until Ctrl-C"),
+    (r"ringlab view (?!.*exit-with-run)", "serves until Ctrl-C"),
+    (r"exercise (start|solution) \d$", "is there already, or asks first"),
     (r"--engine|--scheduler", "needs a cluster"),
     (r"traces/|\bdot\b|\bmn\b", "needs files or programs of the user's"),
     (r"--emulated", "emulates"),
@@ -42,8 +43,11 @@ def _commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Co
 
 
 COMMANDS = dict(_commands(ringlab, "ringlab"))
-ONLY_EMULATED = {"ringlab capture link", "ringlab view"}
+ONLY_EMULATED = {"ringlab capture link"}
 """Commands without an example that runs here; tests of their own run them."""
+
+UNFINISHED = re.compile(r"exercise check")
+"""What ends with 1, as it checks an exercise of which nothing is written yet."""
 
 
 def _runs_here(example: str) -> bool:
@@ -64,7 +68,8 @@ def test_its_examples_run(name: str, a_bench: Callable[[], Path]) -> None:
     for example in COMMANDS[name].examples:
         if _runs_here(example):
             done = bash(example, folder)
-            assert done.returncode == 0, f"{example}: exit code {done.returncode}\n{done.stdout[-3000:]}"
+            wanted = 1 if UNFINISHED.search(example) else 0
+            assert done.returncode == wanted, f"{example}: exit code {done.returncode}\n{done.stdout[-3000:]}"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
