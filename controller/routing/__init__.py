@@ -69,6 +69,11 @@ _REGISTRY: Mapping[str, _Entry] = {
 }
 
 
+def names() -> tuple[str, ...]:
+    """Our own policies, without options."""
+    return tuple(_REGISTRY)
+
+
 _OWN: dict[str, _Entry] = {}
 """Policies of one's own, by their whole text: see ``controller.own_policies``."""
 
