@@ -41,4 +41,4 @@ def test_a_spec_may_name_a_system(tmp_path, capsys):
         "name: s\nfabric: system:polaris-2\nalgorithm: ring\nchannels: 2\nsizes: [4M]\narms: [pinned, ecmp]\n"
     )
     assert main(["run", str(path), "--backend", "simulated", "--out", str(tmp_path / "runs")]) == 0
-    assert "ring all_reduce on 2 channels, 8 ranks\nline rate 100 Gb/s" in capsys.readouterr().out
+    assert "ring all_reduce on 2 channels, 8 ranks\nline rate 400 Gb/s" in capsys.readouterr().out

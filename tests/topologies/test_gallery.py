@@ -36,7 +36,7 @@ def test_the_page_has_the_tables_of_today():
 def test_the_page_shows_every_example(example):
     text = PAGE.read_text(encoding="utf-8")
     assert f"](../figures/fabrics/{example}.svg)" in text
-    assert f"    ringlab topo draw {EXAMPLES[example]}\n" in text
+    assert f"\nringlab topo draw {EXAMPLES[example]}\n" in text
     assert f"<!-- measures: {example} -->\n{table(example)}\n<!-- end -->" in text
 
 
