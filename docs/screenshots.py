@@ -1,10 +1,11 @@
-"""Take the pictures of the live view for the guides, in a real Chromium: ``figures/view.png``.
+"""Take the pictures for the guides in a real Chromium: the live view, and a report.
 
 Use:
-    python docs/screenshots.py             # of a simulated run: half a minute, no root
-    python docs/screenshots.py --emulated  # of the same spec on real packets; needs root
+    python docs/screenshots.py               # figures/view.png of a simulated run: half a minute, no root
+    python docs/screenshots.py --emulated    # of the same spec on real packets; needs root
+    python docs/screenshots.py --report RUN  # figures/report.html of a kept run, and its head as figures/report.png
 
-What is seen is ``examples/leaf-spine.yaml`` with one link cut by hand and the way of one flow shown.
+What is seen of the view is ``examples/leaf-spine.yaml`` with one link cut by hand and the way of one flow shown.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ringlab.web.browser import MISSING, chromium
 DOCS = Path(__file__).resolve().parent
 SPEC = DOCS.parent / "examples" / "leaf-spine.yaml"
 PICTURE = DOCS / "figures" / "view.png"
+REPORT = DOCS / "figures" / "report.html"
 WIDTH, HEIGHT = 1280, 1000
 CUT = "leaf1-spine1"
 PATIENCE_MS = 300_000
@@ -59,20 +61,35 @@ def take(page: Any, address: str) -> None:
     page.screenshot(path=PICTURE, full_page=True)
 
 
+def write_report(run: Path) -> None:
+    words = [sys.executable, "-m", "ringlab", "report", str(run), "--out", str(REPORT)]
+    subprocess.run(words, check=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--emulated", action="store_true", help="on real packets")
+    parser.add_argument("--report", type=Path, metavar="RUN", help="of this run's report, not of the view")
     options = parser.parse_args()
     program = chromium()
     if program is None:
         sys.exit(MISSING)
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only where there is a browser
 
-    with viewed("emulated" if options.emulated else "simulated") as address, sync_playwright() as driver:
+    with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        take(browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}), address)
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        if options.report:
+            write_report(options.report)
+            page.goto(REPORT.as_uri())
+            picture = REPORT.with_suffix(".png")
+            page.screenshot(path=picture, clip={"x": 0, "y": 0, "width": WIDTH, "height": 2 * HEIGHT}, full_page=True)
+        else:
+            picture = PICTURE
+            with viewed("emulated" if options.emulated else "simulated") as address:
+                take(page, address)
         browser.close()
-    print(f"{PICTURE}: {PICTURE.stat().st_size / 1e3:.0f} KB", file=sys.stderr)
+    print(f"{picture}: {picture.stat().st_size / 1e3:.0f} KB", file=sys.stderr)
 
 
 if __name__ == "__main__":

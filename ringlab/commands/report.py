@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,10 @@ from ringlab import completions
 from ringlab.errors import UsageError
 from ringlab.examples_first import Command
 from ringlab.talk import say
-from ringlab.text_files import write_text
+from ringlab.text_files import read_text, write_text
 
 if TYPE_CHECKING:
+    from ringlab.experiments.ab.outcome import Outcome
     from ringlab.experiments.result import Result
     from ringlab.report.page import Reported
 
@@ -48,16 +50,18 @@ def command(
     figures: Path | None,
     formats: tuple[str, ...],
 ) -> None:
-    """Report RUNS (folders in runs/, or files of --json): one self-contained HTML file of at most 2 MB.
+    """Report RUNS (folders in runs/, A/Bs too, or files of --json): one self-contained HTML file of at most 2 MB.
 
     It holds the fabric with what its links carried, tables, busbw and latency by size, what happened when, prediction
     and GPU baseline beside the measurement, the certificate, and the command to repeat the run.
     """
     from ringlab.report import page, rows  # noqa: PLC0415 - matplotlib and Jinja2 are slow to import
 
-    found = [_read(run, baseline) for run in runs]
+    comparisons = [_read_ab(run) for run in runs if _is_ab(run)]
+    found = [_read(run, baseline) for run in runs if not _is_ab(run)]
     results = [one.result for one in found]
-    write_text(out, page.html(found, title or " and ".join(dict.fromkeys(result.name for result in results))))
+    names = [*(result.name for result in results), *(one.name for one in comparisons)]
+    write_text(out, page.html(found, title or " and ".join(dict.fromkeys(names)), comparisons))
     say(f"the report is {out}")
     if csv_target == "-":
         click.echo(rows.csv_text(results), nl=False)
@@ -68,6 +72,22 @@ def command(
         for result in results:
             for file in _save_figures(result, figures, formats, several=len(results) > 1):
                 click.echo(file)
+
+
+def _is_ab(run: Path) -> bool:
+    from ringlab.experiments import store  # noqa: PLC0415 - slow to import
+
+    return (run / store.AB).is_file()
+
+
+def _read_ab(run: Path) -> Outcome:
+    from ringlab.experiments import store  # noqa: PLC0415 - slow to import
+    from ringlab.experiments.ab.outcome import from_data  # noqa: PLC0415 - likewise
+
+    try:
+        return from_data(json.loads(read_text(run / store.AB, "A/B")))
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{run / store.AB}, line {error.lineno}: not JSON ({error.msg})") from None
 
 
 def _read(run: Path, baseline: str | None) -> Reported:

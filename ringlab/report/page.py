@@ -10,15 +10,21 @@ import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
+from io import StringIO
 from typing import Any
 
 import yaml
 from jinja2 import Environment, StrictUndefined, select_autoescape
 from markupsafe import Markup
+from rich.console import Console
 
 from ringlab import __version__
 from ringlab.experiments import plot, table
+from ringlab.experiments.ab import plot as ab_plot
+from ringlab.experiments.ab import table as ab_table
+from ringlab.experiments.ab.outcome import Outcome
 from ringlab.experiments.figures import UNKNOWN, bandwidth_text, rate_text, share_text, size_text, time_text
 from ringlab.experiments.result import Result
 from ringlab.report import figures, picture
@@ -38,11 +44,13 @@ class Reported:
     other: Result | None = None
 
 
-def html(runs: Sequence[Reported], title: str) -> str:
+def html(runs: Sequence[Reported], title: str, comparisons: Sequence[Outcome] = ()) -> str:
     """The whole page. Where drawings would make it larger than ``MOST_BYTES``, the last ones are left out."""
+    compared = [_compared(one) for one in comparisons]
     for drawings in (picture.MOST_DRAWINGS, 1, 0):
+        sections = [_section(run, drawings) for run in runs]
         page = _environment().get_template("report.html").render(
-            title=title, version=__version__, runs=[_section(run, drawings) for run in runs]
+            title=title, version=__version__, runs=sections, comparisons=compared
         )  # fmt: skip
         if len(page.encode()) <= MOST_BYTES:
             break
@@ -82,6 +90,25 @@ def _section(run: Reported, drawings: int) -> dict[str, Any]:
         "spec": run.spec_text or yaml.safe_dump(json.loads(json.dumps(result.spec)), sort_keys=False),
         "again": again(result),
         "fingerprint": _flat(result.fingerprint),
+    }  # fmt: skip
+
+
+def _compared(outcome: Outcome) -> dict[str, Any]:
+    """An A/B as the terminal shows it, with its intervals as a picture."""
+    text = StringIO()
+    ab_table.show(outcome, Console(file=text, width=100, color_system=None, highlight=False))
+    found = outcome.found or outcome.aa
+    image = None
+    if found is not None and found.looks:
+        drawn = figures.Drawn("ab", f"{outcome.name}: ratios", partial(ab_plot.figure, outcome.name, found))
+        image = _image(drawn)
+    return {
+        "outcome": outcome,
+        "text": text.getvalue(),
+        "image": image,
+        "specs": {name: yaml.safe_dump(json.loads(json.dumps(spec)), sort_keys=False) for name, spec in
+                  outcome.specs.items()},
+        "fingerprint": _flat(outcome.fingerprint),
     }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from ringlab import cli
 from ringlab.commands.report import command
 from ringlab.errors import UsageError
 from ringlab.experiments import simulated, store
@@ -175,3 +176,28 @@ def test_what_is_no_run_is_one_clear_error(tmp_path: Path) -> None:
     assert isinstance(wrong.exception, UsageError)
     assert "result.json: can't be read" in str(wrong.exception)
     assert not Path("report.html").exists()
+
+
+AB = """\
+name: spines
+base:
+  {fabric: "leaf-spine:leaves=2,spines=2,hosts=2", placement: interleaved, algorithm: ring, sizes: [1M], policy: pinned}
+arms: {two: {}, one: {fabric.spines: 1}}
+"""
+
+
+def test_an_ab_has_its_verdicts_its_intervals_and_its_specs(tmp_path: Path) -> None:
+    (tmp_path / "ab.yaml").write_text(AB)
+    assert cli.main(["ab", str(tmp_path / "ab.yaml"), "--backend", "simulated", "--out", str(tmp_path / "runs")]) == 0
+    (folder,) = (path for path in (tmp_path / "runs").iterdir() if (path / store.AB).is_file())
+    done = CliRunner().invoke(command, [str(folder), "--out", str(tmp_path / "r.html")])
+    assert done.exit_code == 0, done.output
+    text = html.unescape((tmp_path / "r.html").read_text())
+    assert "spines: an A/B" in text
+    assert re.search(r"one +\d.* 0\.5\d* .*slower", text)
+    assert "spines: 1" in text or "spines=1" in text
+    assert text.count("<img ") == 1
+    (folder / store.AB).write_text("{")
+    broken = CliRunner().invoke(command, [str(folder)], standalone_mode=False)
+    assert isinstance(broken.exception, UsageError)
+    assert "not JSON" in str(broken.exception)
