@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+os.environ["RINGLAB_PROGRESS"] = "lines"
+"""Programs that tests start tell what they are doing: tests wait for it, and a failed one shows it."""
+
 
 def machine_state() -> dict[str, set[str]]:
     """Bridges, network interfaces, network namespaces in use, and lab records of this machine."""

@@ -41,10 +41,10 @@ def command(
 ) -> None:
     """Put RUN beside each BASELINE, both at nominal rates: share of line rate by size, small messages, crossovers.
 
-    RUN is a folder in runs/, or a result's file, emulated or simulated. BASELINE is a published name, one of your own
-    (ringlab baseline list), a file of nccl-tests, rccl-tests or OSU, another run, or predict:SYSTEM, which predicts
-    what a system (as in ringlab predict) takes for RUN's collective and sizes: predict:dgx-h100-4 is four nodes,
-    predict:NAME@8 the machine of the baseline NAME with eight.
+    RUN is a folder in runs/, its id or `last`, or a result's file, emulated or simulated. BASELINE is a published
+    name, one of your own (ringlab baseline list), a file of nccl-tests, rccl-tests or OSU, another run, or
+    predict:SYSTEM, which predicts what a system (as in ringlab predict) takes for RUN's collective and sizes:
+    predict:dgx-h100-4 is four nodes, predict:NAME@8 the machine of the baseline NAME with eight.
     """
     import numpy as np  # noqa: PLC0415 - only where it is used
 

@@ -27,11 +27,12 @@ FORMATS = ("svg", "png", "pdf")
     examples=[
         "ringlab report runs/20260314T150926Z-leaf-spine-3f7a",
         "ringlab report runs/*leaf-spine* --out report.html --title 'Homework 3'",
+        "ringlab report last",
         "ringlab report result.json --csv rows.csv --figures figures --format pdf",
         "ringlab report result.json --baseline h100-2x8-efa3200-allreduce-p5",
     ],
 )
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), shell_complete=completions.runs)
+@click.argument("runs", nargs=-1, required=True, shell_complete=completions.runs)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("report.html"), show_default=True,
               help="The HTML file.")  # fmt: skip
 @click.option("--title", help="The page's heading; default: the run's name.")
@@ -42,7 +43,7 @@ FORMATS = ("svg", "png", "pdf")
 @click.option("--format", "formats", type=click.Choice(FORMATS), multiple=True, default=["svg"], show_default=True,
               help="Of --figures; give it several times.")  # fmt: skip
 def command(
-    runs: tuple[Path, ...],
+    runs: tuple[str, ...],
     out: Path,
     title: str | None,
     baseline: str | None,
@@ -50,15 +51,19 @@ def command(
     figures: Path | None,
     formats: tuple[str, ...],
 ) -> None:
-    """Report RUNS (folders in runs/, A/Bs too, or files of --json): one self-contained HTML file of at most 2 MB.
+    """Report RUNS: one self-contained HTML file of at most 2 MB.
+
+    A run is a folder in runs/ (an A/B's too), a file of --json, an id or a part of one, or `last`.
 
     It holds the fabric with what its links carried, tables, busbw and latency by size, what happened when, prediction
     and GPU baseline beside the measurement, the certificate, and the command to repeat the run.
     """
+    from ringlab.experiments.runs_folder import path_of  # noqa: PLC0415 - slow to import
     from ringlab.report import page, rows  # noqa: PLC0415 - matplotlib and Jinja2 are slow to import
 
-    comparisons = [_read_ab(run) for run in runs if _is_ab(run)]
-    found = [_read(run, baseline) for run in runs if not _is_ab(run)]
+    paths = [path_of(run) for run in runs]
+    comparisons = [_read_ab(path) for path in paths if _is_ab(path)]
+    found = [_read(path, baseline) for path in paths if not _is_ab(path)]
     results = [one.result for one in found]
     names = [*(result.name for result in results), *(one.name for one in comparisons)]
     write_text(out, page.html(found, title or " and ".join(dict.fromkeys(names)), comparisons))

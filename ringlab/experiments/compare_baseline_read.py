@@ -11,14 +11,13 @@ from ringlab.experiments import baselines, store
 from ringlab.experiments.compare_baseline_curve import Curve
 from ringlab.experiments.compare_baseline_predicted import PREFIX, predicted
 from ringlab.experiments.result import Result
+from ringlab.experiments.runs_folder import path_of
 from ringlab.experiments.store import load
 
 
 def read_run(word: str) -> Result:
-    """A folder in runs/, a result's file, or a run's id. UsageError if it is none."""
-    path = Path(word)
-    known = Path("runs") / word
-    return load(known if not path.exists() and (known / store.RESULT).is_file() else path)
+    """A folder in runs/, a result's file, a run's id or a part of it, ``last``. UsageError if it is none."""
+    return load(path_of(word))
 
 
 def read_other(word: str, run: Result, stated: Stated = NOTHING_STATED) -> Result | Curve:

@@ -18,6 +18,12 @@ OF_A_SWEEP = (SWEEP_RECORDS, SWEEP_FILE, TAGS, "slurm")
 PLOTS = (".svg", ".png")
 
 
+def path_of(word: str, root: Path = Path("runs")) -> Path:
+    """What ``word`` names: the file or folder of that path, else as ``find`` finds it in ``root``."""
+    path = Path(word)
+    return path if path.exists() else find(root, word).folder
+
+
 def find(root: Path, word: str) -> Listed:
     """The run whose folder, id, or a part of its id that no other has, is ``word``; ``last`` is the newest.
 

@@ -32,8 +32,10 @@ NO_DATA = {
 
 
 def _run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """As a user starts it who asked for nothing."""
+    unasked = {name: value for name, value in os.environ.items() if name != "RINGLAB_PROGRESS"}
     return subprocess.run(
-        [sys.executable, "-m", "ringlab", *words], cwd=ROOT, env={**os.environ, **environment}, text=True,
+        [sys.executable, "-m", "ringlab", *words], cwd=ROOT, env={**unasked, **environment}, text=True,
         capture_output=True, check=False,
     )  # fmt: skip
 

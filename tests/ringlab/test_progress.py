@@ -3,7 +3,8 @@
 from ringlab.experiments.progress import talk
 
 
-def test_a_pipe_is_left_alone(capsys):
+def test_a_pipe_is_left_alone(monkeypatch, capsys):
+    monkeypatch.delenv("RINGLAB_PROGRESS")
     with talk(total=1) as progress:
         progress.say("building")
         progress.step("block 1")

@@ -42,7 +42,6 @@ def ringlab(*words: str, **options) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "RINGLAB_PROGRESS": "lines"},
         **options,
     )
 
