@@ -245,7 +245,7 @@ def test_the_plot_says_whether_the_run_can_be_believed(make_result):
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        (["nowhere", A100], "nowhere: can't be read"),
+        (["nowhere", A100], "no run 'nowhere'"),
         (["first"], "Missing argument 'BASELINE...'"),
         (["first", "a100-4x8-hdr-allreduce"], f"did you mean '{A100}'?"),
         (["first", "no/such.log"], "no/such.log: no such file or folder"),
