@@ -15,12 +15,13 @@ import importlib.util
 import inspect
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path as FilePath
 from typing import Any
 
 from controller import routing
 from controller.routing import CLEAR, RoutingError, Situation
-from topologies.fabric import Fabric
+from topologies.fabric import Fabric, Port
 from topologies.traffic import Demand, FlowKey, Path
 
 OWN = "file:"
@@ -94,19 +95,19 @@ def check(
     """``answer``, if it has a way over live links for every demand. RoutingError for the first that has none."""
     if not isinstance(answer, Mapping):
         raise RoutingError(f"route must return a dict of paths by flow, not {type(answer).__name__}")
-    found = {}
+    found, ports = {}, set(fabric.directed_links())
     for demand in demands:
         path = answer.get(demand.key)
         if not isinstance(path, Path):
             raise RoutingError(f"flow {demand.key} has no Path, but {path!r}")
-        _check_path(fabric, demand.key, path, situation)
+        _check_path(fabric, ports, demand.key, path, situation)
         found[demand.key] = path
     return found
 
 
-def _check_path(fabric: Fabric, key: FlowKey, path: Path, situation: Situation) -> None:
-    known_ports = set(fabric.directed_links())
-    strange = [port for port in path.hops if port not in known_ports]
+def _check_path(fabric: Fabric, ports: AbstractSet[Port], key: FlowKey, path: Path, situation: Situation) -> None:
+    """``ports`` are all that the fabric has."""
+    strange = [port for port in path.hops if port not in ports]
     if strange or not path.hops:
         raise RoutingError(f"flow {key}: its path {path} has no such port: {strange or 'it is empty'}")
     first, last = fabric.nic(key.src, key.channel), fabric.attachment(key.dst, key.channel)

@@ -8,6 +8,7 @@ apart.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import networkx as nx
@@ -54,17 +55,9 @@ def line_rate_bps(fabric: Fabric) -> float:
     The least over the hosts of min(NIC rate, uplink rate of its switch / NICs plugged in there), summed over the
     host's NICs. From a switch without uplinks (a star's, a rail's) no traffic leaves: its NICs alone count.
     """
-    uplinks, nics = _uplink_rates(fabric), _nics(fabric)
-
-    def share_bps(host: str) -> float:
-        total = 0.0
-        for port in fabric.ports(host):
-            switch = fabric.peer(port).node
-            fair = uplinks[switch] / nics[switch] if uplinks[switch] else fabric.rate_bps(port)
-            total += min(fabric.rate_bps(port), fair)
-        return total
-
-    return min(map(share_bps, fabric.hosts))
+    uplinks = _uplink_rates(fabric)
+    fair = {switch: uplinks[switch] / nics for switch, nics in _nics(fabric).items() if uplinks[switch]}
+    return _slowest_host_bps(fabric, fair)
 
 
 def ring_line_rate_bps(fabric: Fabric) -> float:
@@ -74,11 +67,15 @@ def ring_line_rate_bps(fabric: Fabric) -> float:
     published GPU figures are a share of: all NICs of a node together. A placement that leaves a switch more often, or
     a policy that leaves uplinks unused, reaches less; ``line_rate_bps`` is what is left where all hosts leave at once.
     """
-    uplinks = _uplink_rates(fabric)
+    return _slowest_host_bps(fabric, _uplink_rates(fabric))
+
+
+def _slowest_host_bps(fabric: Fabric, out_bps: Mapping[str, float]) -> float:
+    """The least of all hosts: what its NICs carry, each at most ``out_bps`` of its switch where that is named."""
 
     def most_bps(host: str) -> float:
-        nics = [(fabric.rate_bps(port), uplinks[fabric.peer(port).node]) for port in fabric.ports(host)]
-        return sum(min(rate, out) if out else rate for rate, out in nics)
+        nics = [(fabric.rate_bps(port), fabric.peer(port).node) for port in fabric.ports(host)]
+        return sum(min(rate, out_bps.get(switch, rate)) for rate, switch in nics)
 
     return min(map(most_bps, fabric.hosts))
 

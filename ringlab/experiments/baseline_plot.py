@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from collectives.baseline import Baseline
 from ringlab.experiments.figures import size_text
-from ringlab.experiments.plot import COLOURS, MARKERS, file_of
+from ringlab.experiments.plot import COLOURS, MARKERS, empty, file_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,12 +66,7 @@ def figure(baselines: Sequence[Baseline]) -> Figure:
 
 def panels(columns: int, lines: int) -> tuple[Figure, Sequence[Axes]]:
     """A figure with that many panels beside each other, and room for the legend of ``lines`` below."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - slow to import
-    from matplotlib.figure import Figure  # noqa: PLC0415 - likewise
-    from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415 - likewise
-
-    fig = Figure(figsize=(4.6 * columns if columns > 1 else 6.8, 3.8 + 0.17 * lines), layout=ConstrainedLayoutEngine())
-    FigureCanvasAgg(fig)
+    fig = empty((4.6 * columns if columns > 1 else 6.8, 3.8 + 0.17 * lines))
     axes = [fig.add_subplot(1, columns, place + 1) for place in range(columns)]
     return fig, axes
 

@@ -92,6 +92,16 @@ def _of_json(text: str) -> Fabric:
     return formats.from_document(Document("fabric", json.loads(text)))
 
 
+def file_named(wanted: object) -> str | None:
+    """The file that a spec's ``fabric`` names, None where it names none."""
+    match wanted:
+        case str() if wanted.startswith(FILE) or wanted.endswith(SUFFIXES):
+            return wanted.removeprefix(FILE).strip()
+        case {"file": str(name), **others} if not others:
+            return name
+    return None
+
+
 def _path(wanted: dict[str, Any]) -> str:
     if len(wanted) > 1:
         others = ", ".join(key for key in wanted if key != "file")

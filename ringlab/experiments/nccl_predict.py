@@ -71,12 +71,9 @@ def data(found: Predicted) -> dict[str, Any]:
 
 def figure(found: Predicted) -> Figure:
     """Bandwidth by size: the prediction with its interval, NCCL's own, and the published sweep's points."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - slow to import
-    from matplotlib.figure import Figure  # noqa: PLC0415 - likewise
-    from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415 - likewise
+    from ringlab.experiments.plot import empty  # noqa: PLC0415 - numpy only where it is used
 
-    fig = Figure(figsize=(6.8, 4.2), layout=ConstrainedLayoutEngine())
-    FigureCanvasAgg(fig)
+    fig = empty((6.8, 4.2))
     axes = fig.add_subplot()
     _draw(axes, found)
     question = found.machine.question

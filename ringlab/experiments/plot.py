@@ -107,14 +107,22 @@ def style() -> AbstractContextManager[None]:
     return mpl.rc_context(_STYLE)
 
 
-def figure(result: Result) -> Figure:
-    """The figure; no window system and no global state (pyplot) are touched."""
+def empty(size: tuple[float, float], h_pad: float | None = None) -> Figure:
+    """An empty figure of that width and height, inches; no window system and no global state (pyplot) are touched.
+
+    ``h_pad``: room above and below the axes, inches; None is matplotlib's own.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - slow to import
     from matplotlib.figure import Figure  # noqa: PLC0415 - likewise
     from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415 - likewise
 
-    fig = Figure(figsize=(6.8, 4.2), layout=ConstrainedLayoutEngine(h_pad=0.09))
+    fig = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=h_pad))
     FigureCanvasAgg(fig)
+    return fig
+
+
+def figure(result: Result) -> Figure:
+    fig = empty((6.8, 4.2), h_pad=0.09)
     axes = fig.add_subplot()
     for place, curve in enumerate(curves(result)):
         _draw_curve(axes, curve, COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])

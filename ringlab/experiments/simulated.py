@@ -23,7 +23,7 @@ from ringlab.experiments import result as results
 from ringlab.experiments.compare import beside, compare
 from ringlab.experiments.neighbours import arm_name
 from ringlab.experiments.simulated_figures import Beside, figures, jobs_of, slack
-from ringlab.experiments.simulated_job import SimulatedJob, ways_together
+from ringlab.experiments.simulated_job import SimulatedJob, paths_together, ways_together
 from ringlab.experiments.spec import Arm, Spec
 from simulation.links import Links
 from topologies import formats
@@ -85,10 +85,7 @@ def _crossed(spec: Spec, num_arms: int) -> Iterator[results.LinkBytes]:
 def _links_crossed(spec: Spec, jobs: Sequence[SimulatedJob], arm: Arm) -> Iterator[results.LinkBytes]:
     """What the simulator's ways carry, and what the controller's paths would; those of sprayed flows are rounded."""
     links, largest = Links.of(spec.fabric), max(spec.sizes)
-    if len(jobs) > 1:
-        ways, paths = ways_together(jobs, arm.policy, largest)
-    else:
-        ways, paths = [jobs[0].ways(arm.policy, largest)], jobs[0].paths(arm.policy, largest)
+    ways, paths = ways_together(jobs, arm.policy, largest), paths_together(jobs, arm.policy, largest)
     simulated = np.zeros(len(links.ports), dtype=np.int64)
     expected: Counter[Port] = Counter()
     for job, way in zip(jobs, ways, strict=True):

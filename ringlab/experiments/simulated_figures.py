@@ -185,11 +185,7 @@ class _Arm:
     def _route(self, dead: frozenset[str]) -> list[Ways]:
         if dead not in self._ways:
             largest, situation = max(self._spec.sizes), Situation(dead)
-            self._ways[dead] = (
-                ways_together(self._jobs, self._arm.policy, largest, situation)[0]
-                if len(self._jobs) > 1
-                else [self._job.ways(self._arm.policy, largest, situation)]
-            )
+            self._ways[dead] = ways_together(self._jobs, self._arm.policy, largest, situation)
         return self._ways[dead]
 
     def _operation(self, size: int, now: float, operation: int) -> list[float]:

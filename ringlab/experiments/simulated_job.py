@@ -115,12 +115,16 @@ class SimulatedJob:
     def _route(self, policy: str, size_bytes: int, dead: frozenset[str]) -> tuple[Ways, Paths | None]:
         wanted = self.demands(size_bytes)
         found = route(self.fabric, policy, wanted, Situation(dead))
+        return self.ways_in(found, wanted), found.paths
+
+    def ways_in(self, found: Routed, wanted: Sequence[Demand]) -> Ways:
+        """Of the connections whose demands are ``wanted``, in what was found for them and perhaps others."""
         links, number = Links.of(self.fabric), len(self.connections)
         there, back = (
             Routes.of([given[demand.key] for demand in wanted], links).among(self.crossing, number)
             for given in (found.there, found.back)
         )
-        return Ways(there, back), found.paths
+        return Ways(there, back)
 
     @cached_property
     def _walks(self) -> bool:
@@ -155,20 +159,24 @@ class SimulatedJob:
 
 def ways_together(
     jobs: Sequence[SimulatedJob], policy: str, size_bytes: int, situation: Situation = CLEAR
-) -> tuple[list[Ways], Paths | None]:
-    """The ways of jobs on hosts of their own, routed together, and the paths of all (as ``Routed.paths``)."""
-    wanted = [job.demands(size_bytes) for job in jobs]
-    fabric = jobs[0].fabric
-    found = route(fabric, policy, [demand for mine in wanted for demand in mine], situation)
-    links = Links.of(fabric)
-    ways = []
-    for job, mine in zip(jobs, wanted, strict=True):
-        there, back = (
-            Routes.of([given[demand.key] for demand in mine], links).among(job.crossing, len(job.connections))
-            for given in (found.there, found.back)
-        )
-        ways.append(Ways(there, back))
-    return ways, found.paths
+) -> list[Ways]:
+    """The ways of jobs on hosts of their own, routed together."""
+    if len(jobs) == 1:
+        return [jobs[0].ways(policy, size_bytes, situation)]
+    found = _routed_together(jobs, policy, size_bytes, situation)
+    return [job.ways_in(found, job.demands(size_bytes)) for job in jobs]
+
+
+def paths_together(jobs: Sequence[SimulatedJob], policy: str, size_bytes: int) -> Paths | None:
+    """Those of all jobs that the controller would install; None where flows are sprayed."""
+    return jobs[0].paths(policy, size_bytes) if len(jobs) == 1 else _routed_together(jobs, policy, size_bytes).paths
+
+
+def _routed_together(
+    jobs: Sequence[SimulatedJob], policy: str, size_bytes: int, situation: Situation = CLEAR
+) -> Routed:
+    wanted = [demand for job in jobs for demand in job.demands(size_bytes)]
+    return route(jobs[0].fabric, policy, wanted, situation)
 
 
 class _Same:

@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 from collectives.metrics import DTYPES, parse_size
 from collectives.peers.libraries import EMULATED
 from ringlab.errors import UsageError
+from ringlab.text_files import read_text
 from topologies.ports import MAX_CHANNELS
 from topologies.spelling import did_you_mean
 from topologies.yaml_lines import Document, DocumentError, FieldPath, Problems, name_kind
@@ -278,6 +279,27 @@ def meant_by(
         return meaning(written, document, folder, problems)
     except DocumentError as wrong:
         raise error(wrong.errors) from None
+
+
+def base_of(document: Document, folder: Path, problems: Problems) -> tuple[Document, Path]:
+    """The spec under ``base``, in place or in a file, and the folder from where files that it names are sought.
+
+    DocumentError where it is no mapping; problems are added and raised where its file can't be read.
+    """
+    base = document.under("base")
+    if isinstance(base.data, str):
+        path = folder / base.data
+        try:
+            base = read_document(read_text(path, "spec"), str(path))
+        except DocumentError:
+            raise
+        except UsageError as error:
+            problems.add(("base",), str(error))
+            problems.raise_any()
+        folder = path.parent
+    if not isinstance(base.data, dict):
+        raise DocumentError([f"{base.place()}: is {name_kind(base.data)}; a spec is a mapping"])
+    return base, folder
 
 
 def check_form(document: Document, problems: Problems, form: Form[M]) -> M | None:

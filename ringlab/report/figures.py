@@ -15,7 +15,6 @@ from ringlab.experiments.plot import COLOURS, MARKERS
 from ringlab.experiments.result import Arm, Moment, Result
 from ringlab.experiments.statistics import spread
 from ringlab.report import steps
-from ringlab.report.canvas import empty
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +51,8 @@ def of(result: Result) -> tuple[Drawn, ...]:
 
 def latency(result: Result) -> Figure:
     """Time by size on logarithmic axes: each arm's median with its quartiles, and dotted what was predicted."""
-    fig, axes = empty((6.8, 4.2))
+    fig = plot.empty((6.8, 4.2))
+    axes = fig.add_subplot()
     for place, arm in enumerate(result.arms):
         if arm.results:
             _latency(axes, arm, COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])
@@ -73,7 +73,8 @@ def latency(result: Result) -> Figure:
 def timeline(result: Result) -> Figure:
     """A line a moment, in the order of time; faults stand out by their mark and their colour."""
     moments = result.timeline[:MOST_MOMENTS]
-    fig, axes = empty((6.8, 0.9 + 0.2 * len(moments)))
+    fig = plot.empty((6.8, 0.9 + 0.2 * len(moments)))
+    axes = fig.add_subplot()
     for place, moment in enumerate(moments):
         fault = is_fault(moment)
         axes.plot(

@@ -47,10 +47,10 @@ class Reported:
 def html(runs: Sequence[Reported], title: str, comparisons: Sequence[Outcome] = ()) -> str:
     """The whole page. Where drawings would make it larger than ``MOST_BYTES``, the last ones are left out."""
     compared = [_compared(one) for one in comparisons]
+    sections = [_section(run) for run in runs]
     for drawings in (picture.MOST_DRAWINGS, 1, 0):
-        sections = [_section(run, drawings) for run in runs]
         page = _environment().get_template("report.html").render(
-            title=title, version=__version__, runs=sections, comparisons=compared
+            title=title, version=__version__, runs=sections, comparisons=compared, drawings=drawings
         )  # fmt: skip
         if len(page.encode()) <= MOST_BYTES:
             break
@@ -70,19 +70,16 @@ def _environment() -> Environment:
     return made
 
 
-def _section(run: Reported, drawings: int) -> dict[str, Any]:
+def _section(run: Reported) -> dict[str, Any]:
     """What the template needs of one run."""
     result = run.result
-    drawn = picture.pictures(result)[:drawings]
-    left_out = len(picture.pictures(result)) - len(drawn) if not drawn else 0
     return {
         "result": result,
         "mark": VERDICT_MARKS[result.certificate.verdict],
         "rows": [(size, list(table.rows_at(result, size))) for size in result.sizes()],
         "other": _beside(result, run.other),
         "figures": [(one, _image(one)) for one in figures.of(result)],
-        "pictures": [(one.arm, Markup(one.svg)) for one in drawn],  # noqa: S704 - our own drawing, escaped there
-        "pictures_left_out": left_out,
+        "pictures": [(one.arm, Markup(one.svg)) for one in picture.pictures(result)],  # noqa: S704 - our own drawing, escaped there
         "hot_links": picture.hot_links(result),
         "worst_difference": max((abs(link.difference) for link in result.links if link.difference is not None),
                                 default=None),

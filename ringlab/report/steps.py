@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 from ringlab.experiments import simulated_figures
 from ringlab.experiments import spec as specs
 from ringlab.experiments.figures import size_text
-from ringlab.experiments.plot import COLOURS
+from ringlab.experiments.plot import COLOURS, empty
 from ringlab.experiments.result import Result
 from ringlab.experiments.simulated_figures import Beside
-from ringlab.report.canvas import empty
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,7 +54,8 @@ def steps(result: Result) -> tuple[Steps, ...]:
 def figure(result: Result, found: Sequence[Steps]) -> Figure:
     """A row a step, first on top; each arm has its bar in the row, in a colour and a pattern of its own."""
     number = len(found[0].spans)
-    fig, axes = empty((6.8, 1.4 + 0.16 * number * max(1, len(found) / 2)))
+    fig = empty((6.8, 1.4 + 0.16 * number * max(1, len(found) / 2)))
+    axes = fig.add_subplot()
     height = 0.8 / len(found)
     for place, one in enumerate(found):
         axes.barh(

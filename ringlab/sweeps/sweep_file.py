@@ -25,13 +25,12 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from ringlab.errors import UsageError
 from ringlab.experiments import fabrics
-from ringlab.experiments.spec_file import Form, Model, SpecError, by_shape, meant, one_of
+from ringlab.experiments.spec_file import Form, Model, SpecError, base_of, by_shape, meant, one_of
 from ringlab.sweeps.changes import ChangeError, keys_of, with_change
 from ringlab.sweeps.scenario import DRAW, NEEDS, SIMULATED, Scenario, canonical
 from ringlab.text_files import read_text
 from topologies import formats
-from topologies.yaml_lines import Document, DocumentError, FieldPath, Problems, name_field, name_kind
-from topologies.yaml_lines import read as read_document
+from topologies.yaml_lines import Document, FieldPath, Problems, name_field
 
 MAX_SCENARIOS = 1_000_000
 
@@ -173,19 +172,7 @@ def _meaning(written: SweepFile, document: Document, folder: Path, problems: Pro
 
 def _base(document: Document, folder: Path, problems: Problems) -> tuple[Document, dict[str, Any]]:
     """The base with its lines, and its spec with its files read."""
-    base = document.under("base")
-    if isinstance(base.data, str):
-        path = folder / base.data
-        try:
-            base = read_document(read_text(path, "spec"), str(path))
-        except DocumentError:
-            raise
-        except UsageError as error:
-            problems.add(("base",), str(error))
-            problems.raise_any()
-        folder = path.parent
-    if not isinstance(base.data, dict):
-        raise DocumentError([f"{base.place()}: is {name_kind(base.data)}; a spec is a mapping"])
+    base, folder = base_of(document, folder, problems)
     spec = {key: value for key, value in base.data.items() if key != "baseline"}
     if "fabric" in spec:
         of_base = Problems(base)
@@ -206,7 +193,7 @@ class _Files:
 
     def content(self, field: str, value: Any, origin: FieldPath) -> Any:
         """``value``; where it names a fabric's file, the fabric in place. Problems are added where it can't be read."""
-        name = _file_name(value) if field == "fabric" else None
+        name = fabrics.file_named(value) if field == "fabric" else None
         if name is None:
             return value
         path = self._folder / name
@@ -218,15 +205,6 @@ class _Files:
                     self._problems.add(origin, line)
                 return value
         return self._read[path]
-
-
-def _file_name(fabric: Any) -> str | None:
-    match fabric:
-        case str() if fabric.startswith(fabrics.FILE) or fabric.endswith(fabrics.SUFFIXES):
-            return fabric.removeprefix(fabrics.FILE).strip()
-        case {"file": str(name), **others} if not others:
-            return name
-    return None
 
 
 def _check_fields(document: Document, problems: Problems) -> None:

@@ -25,11 +25,11 @@ from ringlab.experiments import fabrics
 from ringlab.experiments import spec as specs
 from ringlab.experiments.ab.arms import Arm
 from ringlab.experiments.ab.quantities import duration_s, share
-from ringlab.experiments.spec_file import Form, Model, SpecError, by_shape, meant, one_of
+from ringlab.experiments.spec_file import Form, Model, SpecError, base_of, by_shape, meant, one_of
 from ringlab.sweeps.changes import ChangeError, with_change
 from ringlab.sweeps.scenario import EMULATED, NEEDS, with_seed
 from ringlab.text_files import read_text
-from topologies.yaml_lines import Document, DocumentError, Problems, name_kind
+from topologies.yaml_lines import Document, Problems
 from topologies.yaml_lines import read as read_document
 
 BLOCKS = 20
@@ -191,19 +191,7 @@ def _arm(name: str, base: Mapping[str, Any], changes: Mapping[str, Any], backend
 
 
 def _base(document: Document, folder: Path, problems: Problems) -> dict[str, Any]:
-    base = document.under("base")
-    if isinstance(base.data, str):
-        path = folder / base.data
-        try:
-            base = read_document(read_text(path, "spec"), str(path))
-        except DocumentError:
-            raise
-        except UsageError as error:
-            problems.add(("base",), str(error))
-            problems.raise_any()
-        folder = path.parent
-    if not isinstance(base.data, dict):
-        raise DocumentError([f"{base.place()}: is {name_kind(base.data)}; a spec is a mapping"])
+    base, folder = base_of(document, folder, problems)
     data = {key: value for key, value in base.data.items() if key not in ("policy", "baseline")}
     if "policy" in base.data:
         data["arms"] = [base.data["policy"]]
@@ -212,14 +200,8 @@ def _base(document: Document, folder: Path, problems: Problems) -> dict[str, Any
 
 def _placed(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """``data`` with its fabric's file, if it has one, as a whole path: it is read again, from anywhere."""
-    match data.get("fabric"):
-        case str(name) if name.startswith(fabrics.FILE) or name.endswith(fabrics.SUFFIXES):
-            file = name.removeprefix(fabrics.FILE).strip()
-        case {"file": str(file), **others} if not others:
-            pass
-        case _:
-            return dict(data)
-    return {**data, "fabric": {"file": str((folder / file).absolute())}}
+    file = fabrics.file_named(data.get("fabric"))
+    return dict(data) if file is None else {**data, "fabric": {"file": str((folder / file).absolute())}}
 
 
 def _check_specs(arms: Sequence[Arm], problems: Problems) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ringlab.experiments.ab.outcome import Found
 from ringlab.experiments.figures import size_text
-from ringlab.experiments.plot import COLOURS, MARKERS, png_of, svg_of
+from ringlab.experiments.plot import COLOURS, MARKERS, empty, png_of, svg_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,12 +29,8 @@ def png(name: str, found: Found) -> bytes:
 
 def figure(name: str, found: Found) -> Figure:
     """One row an arm and size, the largest size at the top."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - slow to import
-    from matplotlib.figure import Figure  # noqa: PLC0415 - likewise
-
     judged = sorted(found.last.judged, key=lambda one: one.size_bytes) if found.last else []
-    fig = Figure(figsize=(6.8, 1.7 + ROW_INCHES * max(2, len(judged))), layout="constrained")
-    FigureCanvasAgg(fig)
+    fig = empty((6.8, 1.7 + ROW_INCHES * max(2, len(judged))))
     axes = fig.add_subplot()
     same = found.rules.same
     axes.axvspan(1 / (1 + same), 1 + same, color=BAND_COLOUR, alpha=0.45, linewidth=0, label=f"same: +-{same:.0%}")
