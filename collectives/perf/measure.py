@@ -105,8 +105,9 @@ class _Bench:
 
     def row(self, test: _Test, dtype_name: str, size: int) -> Row:
         count = self._count(size)
-        out_of_place = self._half(test, count, in_place=False)
-        in_place = self._half(test, count, in_place=True) if self._options.in_place else None
+        iters = self._options.iters_of(size)
+        out_of_place = self._half(test, count, iters, in_place=False)
+        in_place = self._half(test, count, iters, in_place=True) if self._options.in_place else None
         nbytes = self._kind.largest(count, self._ranks) * self._dtype.itemsize
         return Row(
             nbytes, count, dtype_name, test.op, self._ranks, out_of_place, in_place, self._kind, test.root, _now()
@@ -139,13 +140,13 @@ class _Bench:
             source = stage
         self._communicator.collective(test.operation, self._kind.largest(count, self._ranks), source, target, test.op)
 
-    def _half(self, test: _Test, count: int, *, in_place: bool) -> Half:
+    def _half(self, test: _Test, count: int, iters: int, *, in_place: bool) -> Half:
         missed = 0
         checkable = self._kind.in_place_checked or not in_place
         if self._options.check_timed and checkable:
-            times_s, missed = self._checked_times_s(test, count, in_place=in_place)
+            times_s, missed = self._checked_times_s(test, count, iters, in_place=in_place)
         else:
-            times_s = self._times_s(test, count, in_place=in_place)
+            times_s = self._times_s(test, count, iters, in_place=in_place)
         table = np.zeros((self._ranks, len(times_s)))
         table[self._communicator.rank] = times_s * 1e6
         self._communicator.all_reduce(table)
@@ -154,11 +155,11 @@ class _Bench:
             wrong = (wrong or 0) + missed
         return Half(self._combined(table.mean(axis=1)), wrong, table)
 
-    def _times_s(self, test: _Test, count: int, *, in_place: bool) -> NDArray[np.float64]:
+    def _times_s(self, test: _Test, count: int, iters: int, *, in_place: bool) -> NDArray[np.float64]:
         """Of an operation in each iteration. The values are zeros: sums of sums in place would overflow."""
         (self._target if in_place else self._source).fill(0)
         windows = max(1, len(self._target) // max(self._kind.largest(count, self._ranks), 1))
-        iters, together = self._options.iters, self._options.agg_iters
+        together = self._options.agg_iters
         views = [self._views(test, count, in_place=in_place, window=window) for window in range(min(windows, iters))]
         clock = process_time if self._options.cpu_time else perf_counter
         self._run(test, count, views[0])
@@ -183,15 +184,17 @@ class _Bench:
         self._communicator.barrier()
         return times / together
 
-    def _checked_times_s(self, test: _Test, count: int, *, in_place: bool) -> tuple[NDArray[np.float64], int]:
+    def _checked_times_s(
+        self, test: _Test, count: int, iters: int, *, in_place: bool
+    ) -> tuple[NDArray[np.float64], int]:
         """The same on data that is checked after each iteration, and how many elements were wrong on all ranks.
 
         Iterations do not run back to back then: each begins at a barrier.
         """
         data = self._data(test, count, in_place=in_place)
-        times_s = np.zeros(self._options.iters)
+        times_s = np.zeros(iters)
         wrong = np.zeros(1, dtype=np.int64)
-        for iteration in range(self._options.iters):
+        for iteration in range(iters):
             data.prepare()
             self._communicator.barrier()
             if self._reports:

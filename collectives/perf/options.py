@@ -95,6 +95,16 @@ class Options:
     mpi_network: str = LOOPBACK
     program: str | None = None
     """Path of an MSCCL XML program in place of the algorithm."""
+    iters_by_size: tuple[int, ...] = ()
+    """One for each of ``sizes``; ``iters`` is then the least of them."""
+
+    def iters_of(self, size: int) -> int:
+        """Timed iterations of one of ``sizes``."""
+        return self.iters_by_size[self.sizes.index(size)] if self.iters_by_size else self.iters
+
+    @property
+    def iters_text(self) -> str:
+        return ",".join(map(str, self.iters_by_size or (self.iters,)))
 
     def roots(self, num_ranks: int) -> Sequence[int]:
         """Those that are run one after another: -1 for an operation without."""
@@ -117,7 +127,7 @@ class Options:
             "sizes": sizes,
             "datatypes": ",".join(self.dtypes),
             "operations": ",".join(self.ops),
-            "iterations": f"{self.iters}+{self.warmup_iters}",
+            "iterations": f"{self.iters_text}+{self.warmup_iters}",
             "checks": str(self.checks),
             "average": str(self.average),
             "in place": "yes" if self.in_place else "no",
@@ -145,7 +155,7 @@ def parse(words: Sequence[str]) -> Options:
         sizes = tuple(parse_size_of("--sizes", text) for text in given.sizes.split(","))
         low, high = min(sizes), max(sizes)
     rank, peers = _peers(given)
-    _positive("-n", given.iters)
+    iters = _iters(given.iters, sizes, listed=given.sizes is not None)
     _positive("-m", given.agg_iters)
     _only_here(given)
     for flag, value in (
@@ -160,8 +170,8 @@ def parse(words: Sequence[str]) -> Options:
         raise UsageError("--report-steps and --report-fd: give both or neither")
     if given.timeout <= 0 or given.rendezvous_timeout <= 0:
         raise UsageError("--timeout and --rendezvous-timeout: seconds, more than 0")
-    if given.per_iter_skip >= given.iters:
-        raise UsageError(f"-K {given.per_iter_skip}: fewer than the {given.iters} iterations (-n)")
+    if given.per_iter_skip >= min(iters):
+        raise UsageError(f"-K {given.per_iter_skip}: fewer than the {min(iters)} iterations (-n)")
     root = _root(given.root, len(peers))
     ops = _choice("-o", given.op, tuple(OPS)) if kind.redop else ("sum",)
     dtypes = _choice("-d", given.datatype, tuple(DTYPES))
@@ -176,7 +186,7 @@ def parse(words: Sequence[str]) -> Options:
         max_bytes=high,
         step_bytes=step,
         step_factor=given.stepfactor,
-        iters=given.iters,
+        iters=min(iters),
         warmup_iters=given.warmup_iters,
         checks=given.check,
         ops=ops,
@@ -209,6 +219,7 @@ def parse(words: Sequence[str]) -> Options:
         library=library,
         store_port=given.store_port,
         mpi_agent=given.mpi_agent,
+        iters_by_size=iters if len(iters) > 1 else (),
         mpi_network=given.mpi_network,
         program=given.schedule,
     )
@@ -237,7 +248,7 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("-f", "--stepfactor", type=int, default=1, help="multiply sizes by this (off)")
     what.add_argument("-i", "--stepbytes", default="1M", metavar="SIZE", help="or add this (%(default)s)")
     what.add_argument("--sizes", metavar="SIZE,SIZE,...", help="or these sizes only")
-    what.add_argument("-n", "--iters", type=int, default=20, help="timed iterations (%(default)s)")
+    what.add_argument("-n", "--iters", default="20", help="timed iterations; N,N,...: of each of --sizes (%(default)s)")
     what.add_argument("-w", "--warmup_iters", type=int, default=1, help="warm-up iterations (%(default)s)")
     what.add_argument("-c", "--check", type=int, default=1, help="times the result is checked; 0: not (%(default)s)")
     what.add_argument("-o", "--op", default="sum", help=f"{', '.join(OPS)}, all (%(default)s)")
@@ -290,6 +301,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     other.add_argument("--mpi-network", default=LOOPBACK, metavar="CIDR", help="openmpi: to use alone (%(default)s)")
     return parser
+
+
+def _iters(text: str, sizes: Sequence[int], *, listed: bool) -> tuple[int, ...]:
+    """Timed iterations: one number, or one for each of ``sizes``, which must then be a list of their own."""
+    try:
+        found = tuple(map(int, text.split(",")))
+    except ValueError:
+        raise UsageError(f"-n {text}: a number, or one for each of --sizes") from None
+    for number in found:
+        _positive("-n", number)
+    if len(found) > 1 and not (listed and len(found) == len(sizes)):
+        raise UsageError(f"-n {text}: {len(found)} numbers, but {len(sizes) if listed else 'no'} --sizes")
+    return found
 
 
 def parse_size_of(flag: str, text: str) -> int:

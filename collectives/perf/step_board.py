@@ -17,22 +17,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from collectives.perf.step_reports import StepReports
+from collectives.perf.step_reports import Operations, StepReports
 from collectives.progress import StepWatch
 
 _SLOT = struct.Struct("<Q")
 _OPERATION = 1 << 32
 
 
-class StepBoard:
+class StepBoard(Operations):
     """A rank's own slot of the board at ``path``; what is told there is told to ``also``, too."""
 
     def __init__(self, rank: int, path: str, also: StepReports | None = None) -> None:
+        super().__init__()
         self._board = _mapped(Path(path))
         self._at = rank * _SLOT.size
         self._also = also
-        self._last = 0
-        self._running = 0
 
     @property
     def watch(self) -> StepWatch:
@@ -40,18 +39,17 @@ class StepBoard:
         return StepWatch(range(sys.maxsize), self._begun, glance=self._also is None)
 
     def operation_begins(self) -> None:
-        self._last += 1
-        self._running = self._last
+        super().operation_begins()
         if self._also:
             self._also.operation_begins()
 
     def operation_ends(self) -> None:
-        self._running = 0
+        super().operation_ends()
         if self._also:
             self._also.operation_ends()
 
     def _begun(self, step: int) -> None:
-        _SLOT.pack_into(self._board, self._at, self._running * _OPERATION + step)
+        _SLOT.pack_into(self._board, self._at, self.running * _OPERATION + step)
         if self._also:
             self._also.begun(step)
 

@@ -29,7 +29,7 @@ def head(options: Options, devices: Iterable[Device]) -> Iterator[str]:
     yield f"# Collective test starting: {options.kind.program}"
     yield (
         f"# nThread 1 nGpus 1 minBytes {options.min_bytes} maxBytes {options.max_bytes} step: {step} "
-        f"warmup iters: {options.warmup_iters} iters: {options.iters} agg iters: {options.agg_iters} "
+        f"warmup iters: {options.warmup_iters} iters: {options.iters_text} agg iters: {options.agg_iters} "
         f"validation: {options.checks} graph: 0 unalign: 0"
     )
     yield "#"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ringlab.collisions.outcome import Outcome
-from ringlab.experiments.plot import COLOURS, png_of, svg_of
+from ringlab.experiments.plot import COLOURS, empty, png_of, svg_of
 from simulation.fair_share import Numbers
 
 if TYPE_CHECKING:
@@ -26,12 +26,7 @@ def png(outcomes: Sequence[Outcome], title: str) -> bytes:
 
 
 def figure(outcomes: Sequence[Outcome], title: str) -> Figure:
-    """The figure; no window system and no global state (pyplot) are touched."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - slow to import
-    from matplotlib.figure import Figure  # noqa: PLC0415 - likewise
-
-    fig = Figure(figsize=(6.8, 3.9), layout="constrained")
-    FigureCanvasAgg(fig)
+    fig = empty((6.8, 3.9))
     axes = fig.add_subplot()
     edges = bins(outcomes)
     for place, found in enumerate(outcomes):

@@ -46,7 +46,7 @@ FILES = (".yaml", ".yml", ".json")
 @click.option("--channels", type=int, default=1, show_default=True)
 @click.option("--placement", default="interleaved", show_default=True, help="contiguous or interleaved.")
 @click.option("--size", "sizes", multiple=True, default=["1M", "8M"], show_default=True, help="Give it several times.")
-@click.option("--repeats", type=int, default=3, show_default=True, help="Turns of every policy, not in a test.")
+@click.option("--repeats", type=int, default=3, show_default=True, help="Turns a policy; in a test, launches a turn.")
 @click.option("--scale", type=float, help="Time dilation; default: what this machine carries.")
 @click.option("--baseline", help="A published baseline to stand beside it.")
 @click.option("--blocks", type=click.IntRange(2, 1000), help="A test: most blocks, a turn of every arm each.  [20]")
@@ -97,7 +97,8 @@ def command(
         _refuse(given, (*OF_A_SPEC, "repeats"), "an A/B of files has it in its specs")
         _test_of_files(what, arms, backend, test, out, framework, scale, json_target, given)
     elif given & set(OF_A_TEST):
-        _refuse(given, ("repeats", "baseline"), "a test has --blocks, and no baseline")
+        _refuse(given, ("baseline",), "a test has none")
+        options["repeats"] = repeats
         _test_of_policies(what, arms, backend, test, out, framework, scale, json_target, options)
     else:
         _one_run(what, arms, backend, out, framework, json_target, {"repeats": repeats, "scale": scale, **options})

@@ -89,7 +89,7 @@ class RealFabric:
             self._installed = policy
 
     def _block(self, sizes: Sequence[int], iterations: int) -> tuple[Block, tuple[Measured, ...]]:
-        block = self.bench.measure(sizes, 1, iterations, PATIENCE_S)
+        block = self.bench.measure(sizes, 1, [iterations] * len(sizes), PATIENCE_S)
         wrong = sum(one.wrong for one in block.sizes)
         if wrong:
             raise RunError(f"{wrong} elements came out wrong on {self.setup.fabric.name}")

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from controller.own_policies import OWN
+from controller.own_policies import OWN, known
 from topologies.spelling import did_you_mean
 from topologies.yaml_lines import FieldPath, Problems
-
-CheckPolicy = Callable[[str], object]
-"""Raises ValueError where a policy's text names none: ``controller.routing.policy``."""
 
 CheckLibrary = Callable[[str], object]
 """Raises ValueError where there is no such library, or it can't do what is asked of it."""
@@ -61,14 +60,14 @@ class _Written:
 
 def read_arms(
     entries: Sequence[Any],
-    check: CheckPolicy,
+    folder: Path,
     problems: Problems,
     library: str = OURS,
     check_library: CheckLibrary = only_ours,
 ) -> tuple[Arm, ...]:
     """The arms of the field ``arms``; problems are added for what is wrong or there twice.
 
-    ``library`` is that of arms that name none.
+    Files of policies of one's own are sought from ``folder``. ``library`` is that of arms that name none.
     """
     arms: dict[str, Arm] = {}
     for index, entry in enumerate(entries):
@@ -77,7 +76,7 @@ def read_arms(
             arm = written.arm(library)
             if arm.name in arms:
                 problems.add(written.path, f"the arm {arm.name!r} is there twice; keep one")
-            for wrong in _wrong(arm, check, check_library):
+            for wrong in _wrong(arm, folder, check_library):
                 if wrong not in said:
                     problems.add(written.path, wrong)
                 said.add(wrong)
@@ -85,8 +84,8 @@ def read_arms(
     return tuple(arms.values())
 
 
-def _wrong(arm: Arm, check: CheckPolicy, check_library: CheckLibrary) -> Iterator[str]:
-    for one, text in ((check, arm.policy), (check_library, arm.library)):
+def _wrong(arm: Arm, folder: Path, check_library: CheckLibrary) -> Iterator[str]:
+    for one, text in ((partial(known, folder=folder), arm.policy), (check_library, arm.library)):
         try:
             one(text)
         except ValueError as error:

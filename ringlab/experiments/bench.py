@@ -147,13 +147,13 @@ class Bench:
         self,
         sizes: Sequence[int],
         warmup: int,
-        iterations: int,
+        iterations: Sequence[int],
         patience_s: float,
         on_line: Callable[[str], None] = lambda _: None,
         faults: Faults | None = None,
         library: Library = RINGLAB,
     ) -> Block:
-        """Run the collective at every size; ``patience_s`` is what all of it may take at the most.
+        """Run the collective at every size, ``iterations`` of each; ``patience_s`` is what all may take at the most.
 
         With ``faults`` every timed operation is checked, and an error says what was broken.
         """
@@ -212,7 +212,7 @@ class Bench:
         with scratch_folder(self.network.plan.tag) as folder:
             file = folder / "result.json"
             tiny = [len(self.job.placement) * metrics.DTYPES[self.job.dtype].itemsize]
-            argv = [*self._argv(RINGLAB, folder), *self._measure_argv(tiny, 0, 1, file)]
+            argv = [*self._argv(RINGLAB, folder), *self._measure_argv(tiny, 0, [1], file)]
             argv[argv.index("--algorithm") + 1] = choice.AUTO
             self.run_ranks(argv, START_TIMEOUT_S + self.job.timeout_s)
             return choice.Network(*map(float, json.loads(file.read_text())["network"]))
@@ -262,10 +262,10 @@ class Bench:
             "--token", self.network.plan.tag, "--algorithm", job.algorithm, "--channels", str(job.channels),
         ]  # fmt: skip
 
-    def _measure_argv(self, sizes: Sequence[int], warmup: int, iterations: int, file: Path) -> list[str]:
+    def _measure_argv(self, sizes: Sequence[int], warmup: int, iterations: Sequence[int], file: Path) -> list[str]:
         return [
-            "--sizes", ",".join(map(str, sizes)), "-d", self.job.dtype, "-w", str(warmup), "-n", str(iterations),
-            "--no-in-place", "--timeout", f"{self.job.timeout_s:g}", "-J", str(file),
+            "--sizes", ",".join(map(str, sizes)), "-n", ",".join(map(str, iterations)), "-w", str(warmup),
+            "-d", self.job.dtype, "--no-in-place", "--timeout", f"{self.job.timeout_s:g}", "-J", str(file),
         ]  # fmt: skip
 
     def _addresses(self, host: str) -> str:

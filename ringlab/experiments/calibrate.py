@@ -115,7 +115,7 @@ def _attempt(link_bps: int, size_bytes: int) -> _Try:
         installed = ready.install("pinned", size_bytes)
         watch = Watch(ready.network)
         with watch.stretch() as work_begins:
-            block = ready.measure([size_bytes], 1, ITERATIONS, 60, lambda _: work_begins())
+            block = ready.measure([size_bytes], 1, [ITERATIONS], 60, lambda _: work_begins())
         seen = watch.observation()
     time_s = median([block.sizes[0].times_us]) / 1e6
     demands = ready.job.demands(size_bytes)

@@ -34,8 +34,8 @@ class Onlooker:
     def fabric_up(self, spec: Spec, bench: Bench, note: Note) -> None:
         """Before the first turn; ``note`` writes into the run's timeline."""
 
-    def turn_begins(self, arm: Arm, block: int, installed: Installed) -> None:
-        """The arm's policy is in force, its ranks are about to start."""
+    def turn_begins(self, arm: Arm, block: int, installed: Installed, iterations: Sequence[int]) -> None:
+        """The arm's policy is in force, its ranks are about to start; ``iterations`` are those of each size."""
 
     def line(self, text: str) -> None:
         """A line that rank 0 printed in a turn."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from math import log
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from collectives.operations import Operation
 from collectives.peers.libraries import EMULATED, LIBRARIES
 from collectives.perf.kinds import kind_of
 from collectives.schedule import ScheduleError
-from controller import own_policies
 from emulation.faults import Fault
 from ringlab.errors import UsageError
 from ringlab.experiments import fabrics, libraries, placement
@@ -72,6 +71,7 @@ class Spec:
     arms: tuple[Arm, ...]
     repeats: int
     iterations: int
+    min_time_s: float
     warmup: int
     timeout_s: float
     scale: float | None
@@ -128,8 +128,7 @@ def check_scale(scale: float | None) -> None:
 
 
 def _meaning(written: SpecFile, document: Document, folder: Path, problems: Problems) -> Spec:
-    known = partial(own_policies.known, folder=folder)
-    arms = read_arms(written.arms, known, problems, written.library, _library_check(written))
+    arms = read_arms(written.arms, folder, problems, written.library, _library_check(written))
     pairs = read_pairs(written.compare, arms, problems) if arms else ()
     sizes = _sizes(written, problems)
     baseline, line_rate = _baseline(written.baseline, folder, problems)
@@ -154,6 +153,7 @@ def _meaning(written: SpecFile, document: Document, folder: Path, problems: Prob
         arms=arms,
         repeats=written.repeats,
         iterations=written.iterations,
+        min_time_s=written.min_time_s,
         warmup=written.warmup,
         timeout_s=written.timeout_s,
         scale=written.scale,

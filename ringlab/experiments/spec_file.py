@@ -152,7 +152,9 @@ class SpecFile(Model):
     repeats: Annotated[int, Field(ge=1, le=1000)] = 3
     """Turns of every arm, each on fresh connections."""
     iterations: Annotated[int, Field(ge=1, le=100_000)] = 2
-    """Measured operations of each size in a turn."""
+    """Measured operations of each size in a turn, at the least."""
+    min_time_s: Annotated[float, Field(ge=0, le=3600)] = 0.2
+    """Seconds of the machine: a size that takes less is measured more often; not where faults count operations."""
     warmup: Annotated[int, Field(ge=0, le=100_000)] = 1
     """Rounds over all sizes before a turn's first measured operation."""
     timeout_s: Annotated[float, Field(gt=0, le=86400)] = 60.0

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil
 from typing import TypeVar
 
 import numpy as np
@@ -39,6 +40,7 @@ from topologies.fabric import Fabric, Port
 from topologies.traffic import Demand, FlowKey, Path, Paths
 
 ALPHA_ITERATIONS = 20
+MOST_ITERATIONS = 1000  # where a spec asks for no more
 PATIENCE = 10.0  # times the predicted duration: beyond it a turn is stuck
 
 Say = Callable[[str], None]
@@ -96,6 +98,7 @@ class Session:
         self.turns = {arm.name: Turns(arm) for arm in spec.arms}
         self.seen_on_path: fidelity.Probe | None = None
         self.alpha_s = 0.0
+        self.iterations: list[int] = []
 
     def probe(self, say: Say) -> None:
         """Measure what the verdict and the predictions need, before anything is compared."""
@@ -134,7 +137,7 @@ class Session:
         schedule = self.bench.job.schedule
         tiny = schedule.num_chunks * metrics.DTYPES[self.spec.dtype].itemsize
         self.bench.install(self.spec.arms[-1].policy, tiny)
-        block = self.bench.measure([tiny], warmup=2, iterations=ALPHA_ITERATIONS, patience_s=60)
+        block = self.bench.measure([tiny], warmup=2, iterations=[ALPHA_ITERATIONS], patience_s=60)
         return median([block.sizes[0].times_us]) / 1e6 / schedule.num_steps
 
     def run_blocks(self) -> Ended:
@@ -172,10 +175,12 @@ class Session:
 
     def _turn(self, turn: Turns, name: str, watch: Watch) -> None:
         turn.installed = self.bench.install(turn.arm.policy, max(self.spec.sizes), turn.library)
-        operations = self.spec.warmup + self.spec.iterations + 1
-        patience_s = PATIENCE * operations * sum(self.predicted_s(turn, size) for size in self.spec.sizes)
+        predicted_s = [self.predicted_s(turn, size) for size in self.spec.sizes]
+        self.iterations = self.iterations or [self._iterations(seconds) for seconds in predicted_s]
+        operations = [self.spec.warmup + number + 1 for number in self.iterations]
+        patience_s = PATIENCE * float(np.dot(operations, predicted_s))
         onlooker = self.bench.onlooker
-        onlooker.turn_begins(turn.arm, len(turn.blocks) + 1, turn.installed)
+        onlooker.turn_begins(turn.arm, len(turn.blocks) + 1, turn.installed, self.iterations)
         faults = self._faults(name)
         if faults or onlooker.has_hand:
             patience_s = faults_blame.patience_s(
@@ -190,7 +195,7 @@ class Session:
             block = self.bench.measure(
                 self.spec.sizes,
                 self.spec.warmup,
-                self.spec.iterations,
+                self.iterations,
                 patience_s,
                 heard,
                 faults,
@@ -203,6 +208,12 @@ class Session:
         turn.crossed.update(block.crossed)
         if turn.is_ours:
             turn.predicted.update(self.bench.predicted_bytes(turn.installed, block))
+
+    def _iterations(self, predicted_s: float) -> int:
+        """Of a size whose operation takes ``predicted_s``; the first turn's serve all, so that blocks are alike."""
+        if self.spec.faults:  # they count operations
+            return self.spec.iterations
+        return max(self.spec.iterations, min(MOST_ITERATIONS, ceil(self.spec.min_time_s / predicted_s)))
 
     def _faults(self, name: str) -> Faults | None:
         """The spec's faults for the turn ``name``, as they are emulated."""

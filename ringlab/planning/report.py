@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -15,6 +13,7 @@ from rich.text import Text
 
 from ringlab.errors import UsageError
 from ringlab.experiments.figures import rate_text, share_text, size_text, time_text
+from ringlab.experiments.plot import COLOURS, empty, png_of, svg_of
 from ringlab.planning.contest import Entry
 from ringlab.planning.ranking import Ranking
 from ringlab.planning.workload import (
@@ -24,6 +23,9 @@ from ringlab.planning.workload import (
     devices_at_balance,
     devices_numerically,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FORMAT = "ringlab-plan-1"
 PLOTS = (".svg", ".png")
@@ -220,46 +222,39 @@ def check_plot(target: str) -> None:
 
 def plot(plan: Plan, target: str) -> bytes:
     """E against n, for the ring and for the best algorithm, as SVG or PNG by ``target``'s ending."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - slow to import
-    from matplotlib.figure import Figure  # noqa: PLC0415 - likewise
+    if target.endswith(".svg"):
+        return svg_of(lambda: _figure(plan), _head(plan).plain).encode()
+    return png_of(lambda: _figure(plan), dpi=160)
 
-    from ringlab.experiments.plot import COLOURS, style  # noqa: PLC0415 - likewise
 
+def _figure(plan: Plan) -> Figure:
     work, balance = plan.work, devices_at_balance(plan.work)
     most = max(plan.devices, min(4 * balance, 2.0**24) if balance else plan.devices)
     points = _spread(2, most)
-    with style():
-        fig = Figure(figsize=(6.8, 3.8), layout="constrained")
-        FigureCanvasAgg(fig)
-        axes = fig.add_subplot()
-        ring = [work.efficiency(n, work.communication_s(n)) for n in points]
-        powers = [2**power for power in range(1, int(most).bit_length())]
-        best = [work.efficiency(n, work.best(n)[1]) for n in powers]
-        axes.plot(
-            powers, best, color=COLOURS[1], linewidth=1.5, linestyle="--", label="best algorithm, at powers of two"
-        )
-        axes.plot(points, ring, color=COLOURS[0], linewidth=1.5, label="ring")
-        marked = [(plan.devices, work.efficiency(plan.devices, work.communication_s(plan.devices)))]
-        axes.plot(*zip(*marked, strict=True), "o", color=COLOURS[0], label=f"{plan.devices} devices")
-        if balance:
-            label = f"communication = computation: n = {balance:,.0f}"
-            axes.axvline(balance, color="#555555", linewidth=1.0, linestyle=":", label=label)
-        for number, entry in enumerate(plan.entries[:3]):
-            E = work.efficiency(plan.devices, entry.time_s)  # noqa: N806 - as it is written
-            label = f"{plan.fabric}: {entry.algorithm}, {entry.placement}"
-            axes.plot([plan.devices], [E], "s^D"[number], color=COLOURS[2 + number], label=label)
-        axes.set_xscale("log", base=2)
-        axes.set_ylim(0, 1.02)
-        axes.set_xlabel("devices")
-        axes.set_ylabel("E = computation / (computation + exposed)")
-        axes.grid(color="#DDDDDD", linewidth=0.6)
-        axes.legend(frameon=False)
-        fig.suptitle(_head(plan).plain, x=0.01, ha="left", fontsize=8)
-        buffer = io.BytesIO()
-        kind = Path(target).suffix.removeprefix(".")
-        options: dict[str, Any] = {"metadata": {"Date": None}} if kind == "svg" else {"dpi": 160}
-        fig.savefig(buffer, format=kind, facecolor="white", **options)
-    return buffer.getvalue()
+    fig = empty((6.8, 3.8))
+    axes = fig.add_subplot()
+    ring = [work.efficiency(n, work.communication_s(n)) for n in points]
+    powers = [2**power for power in range(1, int(most).bit_length())]
+    best = [work.efficiency(n, work.best(n)[1]) for n in powers]
+    axes.plot(powers, best, color=COLOURS[1], linewidth=1.5, linestyle="--", label="best algorithm, at powers of two")
+    axes.plot(points, ring, color=COLOURS[0], linewidth=1.5, label="ring")
+    marked = [(plan.devices, work.efficiency(plan.devices, work.communication_s(plan.devices)))]
+    axes.plot(*zip(*marked, strict=True), "o", color=COLOURS[0], label=f"{plan.devices} devices")
+    if balance:
+        label = f"communication = computation: n = {balance:,.0f}"
+        axes.axvline(balance, color="#555555", linewidth=1.0, linestyle=":", label=label)
+    for number, entry in enumerate(plan.entries[:3]):
+        E = work.efficiency(plan.devices, entry.time_s)  # noqa: N806 - as it is written
+        label = f"{plan.fabric}: {entry.algorithm}, {entry.placement}"
+        axes.plot([plan.devices], [E], "s^D"[number], color=COLOURS[2 + number], label=label)
+    axes.set_xscale("log", base=2)
+    axes.set_ylim(0, 1.02)
+    axes.set_xlabel("devices")
+    axes.set_ylabel("E = computation / (computation + exposed)")
+    axes.grid(color="#DDDDDD", linewidth=0.6)
+    axes.legend(frameon=False)
+    fig.suptitle(_head(plan).plain, x=0.01, ha="left", fontsize=8)
+    return fig
 
 
 def _spread(low: float, high: float) -> Sequence[int]:

@@ -6,14 +6,13 @@ would be more curves than an eye can follow, there is no figure. Not a share of 
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ringlab.experiments.figures import size_text
-from ringlab.experiments.plot import COLOURS, MARKERS, style
+from ringlab.experiments.plot import COLOURS, MARKERS, empty, png_of, svg_of
 from ringlab.sweeps.rows import Row, changes_text, rows
 from ringlab.sweeps.scenario import DRAW, EMULATED
 from ringlab.sweeps.sweep_file import Sweep
@@ -49,21 +48,15 @@ def save(sweep: Sweep, found: Sequence[Found], folder: Path) -> list[Path]:
     drawn = curves(lines, field) if field else ()
     if not field or not 0 < len(drawn) <= MAX_CURVES:
         return []
-    metadata: dict[Any, Any] = {"Date": None, "Title": sweep.name}
-    with style():
-        fig = figure(sweep, field, drawn, lines[0].size_bytes)
-        png, svg = _file(fig, format="png", dpi=200), _file(fig, format="svg", metadata=metadata)
-    files = {folder / PNG: png, folder / SVG: svg}
+
+    def draw() -> Figure:
+        return figure(sweep, field, drawn, lines[0].size_bytes)
+
+    files = {folder / PNG: png_of(draw, dpi=200), folder / SVG: svg_of(draw, sweep.name).encode()}
     for path, content in files.items():
         path.unlink(missing_ok=True)
         write_through(path, content)
     return list(files)
-
-
-def _file(fig: Figure, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    fig.savefig(buffer, facecolor="white", **options)
-    return buffer.getvalue()
 
 
 def swept(lines: Sequence[Row]) -> str | None:
@@ -99,12 +92,7 @@ def _curve(label: str, field: str, members: Sequence[Row]) -> Curve:
 
 
 def figure(sweep: Sweep, field: str, drawn: Sequence[Curve], size_bytes: int) -> Figure:
-    """No window system and no global state (pyplot) are touched."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - slow to import
-    from matplotlib.figure import Figure  # noqa: PLC0415 - likewise
-
-    fig = Figure(figsize=(6.8, 4.2), layout="constrained")
-    FigureCanvasAgg(fig)
+    fig = empty((6.8, 4.2))
     axes = fig.add_subplot()
     for place, curve in enumerate(drawn):
         look = _look(place)

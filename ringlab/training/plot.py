@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ringlab.experiments.figures import rate_text
-from ringlab.experiments.plot import COLOURS, MARKERS, VERDICT_COLOURS, png_of, svg_of
+from ringlab.experiments.plot import COLOURS, MARKERS, VERDICT_COLOURS, empty, png_of, svg_of
 from ringlab.training.result import StepResult, Training, TrainResult
 from ringlab.training.rows import Row, rows
 
@@ -33,14 +33,9 @@ def png(result: TrainResult) -> bytes:
 
 
 def figure(result: TrainResult) -> Figure:
-    """The figure; no window system and no global state (pyplot) are touched."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - slow to import
-    from matplotlib.figure import Figure  # noqa: PLC0415 - likewise
-
     shown = rows(result)
     heights = [2.2, max(1.6, 0.9 + ROW_INCHES * len(shown)), *([2.4] if result.spec.get("faults") else [])]
-    fig = Figure(figsize=(7.2, sum(heights) + 0.5), layout="constrained")
-    FigureCanvasAgg(fig)
+    fig = empty((7.2, sum(heights) + 0.5))
     panels = fig.subplots(len(heights), 1, height_ratios=heights)
     _draw_losses(panels[0], result)
     _draw_bars(panels[1], shown)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ringlab.experiments.plot import COLOURS, png_of, svg_of
+from ringlab.experiments.plot import COLOURS, empty, png_of, svg_of
 from ringlab.training.simulated_run import Outcome, parts_of
 
 if TYPE_CHECKING:
@@ -23,13 +23,8 @@ def png(outcome: Outcome) -> bytes:
 
 
 def figure(outcome: Outcome) -> Figure:
-    """The figure; no window system and no global state (pyplot) are touched."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - slow to import
-    from matplotlib.figure import Figure  # noqa: PLC0415 - likewise
-
     rows = outcome.rows
-    fig = Figure(figsize=(7.2, 1.6 + ROW_INCHES * len(rows)), layout="constrained")
-    FigureCanvasAgg(fig)
+    fig = empty((7.2, 1.6 + ROW_INCHES * len(rows)))
     axes = fig.add_subplot()
     left = [0.0] * len(rows)
     colours = iter(COLOURS)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from controller import routing
 from ringlab.experiments import fabrics
 from ringlab.experiments.arms import Arm, read_arms
 from ringlab.experiments.spec_file import meant
@@ -50,7 +49,7 @@ def loads(text: str, where: str = "spec", folder: Path = Path()) -> SimulatedSpe
 
 
 def _meaning(written: SimulatedTrainFile, document: Document, folder: Path, problems: Problems) -> SimulatedSpec:
-    arms = read_arms(written.arms, routing.policy, problems)
+    arms = read_arms(written.arms, folder, problems)
     fabric = fabrics.of_spec(written.fabric, document, folder, problems)
     model = _model(written, problems)
     degrees = {name: getattr(written.parallel, name) for name in type(written.parallel).model_fields}

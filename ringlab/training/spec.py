@@ -14,7 +14,6 @@ from typing import Any
 from collectives import algorithms
 from collectives.job import demands
 from collectives.schedule import Schedule
-from controller import routing
 from emulation.faults import Fault
 from ringlab.errors import UsageError
 from ringlab.experiments import fabrics
@@ -102,7 +101,7 @@ def with_changes(spec: TrainSpec, *, scale: float | None, repeats: int | None, s
 
 
 def _meaning(written: TrainFile, document: Document, folder: Path, problems: Problems) -> TrainSpec:
-    arms = read_arms(written.arms, routing.policy, problems)
+    arms = read_arms(written.arms, folder, problems)
     fabric = fabrics.of_spec(written.fabric, document, folder, problems)
     places = read_places(written.placements, written.ranks, fabric, problems) if fabric else ()
     _check_lists(written, problems)

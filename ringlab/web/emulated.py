@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
 from collectives import metrics
@@ -75,6 +77,7 @@ class Emulated(Onlooker):
         self._hand = Hand(spec.fabric) if control else None
         self._deeds: list[str] = []
         self._turn: tuple[Arm, int] | None = None
+        self._last_of_sizes: list[int] = []
         self._asked_s = 0.0
         self._epoch = -1
         self._looking = threading.Lock()
@@ -89,10 +92,11 @@ class Emulated(Onlooker):
         self._client = ControllerClient(bench.control.client.address)
         self.hub.tell(FabricUp(self._scale), Said(f"fabric up: {bench.control.framework}"))
 
-    def turn_begins(self, arm: Arm, block: int, installed: Installed) -> None:
+    def turn_begins(self, arm: Arm, block: int, installed: Installed, iterations: Sequence[int]) -> None:
         assert self._bench is not None
         self._board.clear()
         self._turn = arm, block
+        self._last_of_sizes = list(accumulate(iterations))
         steps = self._bench.job.schedule.num_steps if LIBRARIES[arm.library] is RINGLAB else None
         self.hub.tell(TurnBegan(arm.name, arm.policy, block, steps, self._flows(installed.paths)))
 
@@ -174,7 +178,7 @@ class Emulated(Onlooker):
 
     def _size_of(self, operation: int) -> Iterator[Event]:
         """Timed operations run through the sizes, each with its iterations."""
-        index = (operation - 1) // self._spec.iterations
+        index = bisect_left(self._last_of_sizes, operation)
         if operation and index < len(self._spec.sizes) and self.hub.view.size_bytes != self._spec.sizes[index]:
             yield OperationBegan(self._spec.sizes[index])
 

@@ -80,6 +80,15 @@ def check_json(found, rows):
     assert sum(number for _, number in found["operations"]) > 4 * 2 * 5
 
 
+def test_small_sizes_may_be_measured_more_often(start, address, tmp_path):
+    path = tmp_path / "out.json"
+    process = start("--ranks", 2, "--sizes", "64K,8", "-n", "2,30", "-w", 0, "-c", 1, "-J", path, "--address", address)
+    assert process.wait(timeout=30) == 0
+    found = json.loads(path.read_text())
+    assert [result["actual_iterations"] for result in found["results"]] == [2, 30]
+    assert [len(result["in_place_per_iter"]["times_us"]) for result in found["results"]] == [2, 30]
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_every_operation_with_every_root(start, address, name, tmp_path):
     """Nothing wrong in any row; and our own reader takes text and JSON as nccl-tests'."""

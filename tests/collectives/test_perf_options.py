@@ -34,6 +34,13 @@ def test_steps_of_bytes():
     assert parse([*PEERS, "--sizes", "1M,8"]).sizes == (1 << 20, 8)
 
 
+def test_each_size_may_have_iterations_of_its_own():
+    options = parse([*PEERS, "--sizes", "1M,8", "-n", "3,40"])
+    assert (options.iters, options.iters_of(1 << 20), options.iters_of(8), options.iters_text) == (3, 3, 40, "3,40")
+    assert options.settings()["iterations"] == "3,40+1", "all ranks must have the same"
+    assert parse([*PEERS, "--sizes", "1M,8", "-n", "5"]).iters_of(8) == 5
+
+
 def test_all_types_and_operations():
     options = parse([*PEERS, "-d", "all", "-o", "all"])
     assert options.ops == ("sum", "prod", "min", "max", "avg")
@@ -56,6 +63,10 @@ def test_local_ranks_share_an_address():
         ("--ranks 2 -b 2K -e 1K", "-b 2K is above -e 1K"),
         ("--ranks 2 -b 1T", "-b: '1T' is no size"),
         ("--ranks 2 --sizes 1,x", "--sizes: 'x' is no size"),
+        ("--ranks 2 -n x", "-n x: a number, or one for each of --sizes"),
+        ("--ranks 2 --sizes 8,1K -n 3,0", "-n 0: at least 1"),
+        ("--ranks 2 --sizes 8,1K -n 3,4,5", "-n 3,4,5: 3 numbers, but 2 --sizes"),
+        ("--ranks 2 -b 8 -e 1K -f 2 -n 3,4", "-n 3,4: 2 numbers, but no --sizes"),
         ("--ranks 2 -b 0 -e 8 -f 2", "sizes would never grow"),
         ("--ranks 2 -b 1 -e 8 -i 0", "sizes would never grow"),
         ("--ranks 2 -n 0", "-n 0: at least 1"),

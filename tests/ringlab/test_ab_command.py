@@ -102,7 +102,7 @@ def test_hashes_that_are_drawn_anew_have_a_spread(ab, tmp_path):
         ([ROOT / "examples/ab.yaml", "--within", "none"], "--within: 'none' is no share"),
         ([ROOT / "examples/ab.yaml", "--backend", "both"], "--backend both: a test is emulated or simulated"),
         (["star:hosts=4", "pinned", "--aa", "--backend", "simulated"], "pinned alone: an A/B needs two policies"),
-        (["star:hosts=4", "pinned", "ecmp", "--aa", "--repeats", "4"], "--repeats: a test has --blocks"),
+        (["star:hosts=4", "pinned", "ecmp", "--aa", "--baseline", "x"], "--baseline: a test has none"),
         ([ROOT / "examples/ab.yaml", "--scale", "0.1"], "--scale 0.1: a time dilation is a number from 1"),
         ([ROOT / "examples/ring.yaml", ROOT / "examples/leaf-spine.yaml"], "arm ring has 2 policies"),
     ],

@@ -11,7 +11,7 @@ from emulation.errors import MachineError, RunError
 from ringlab.errors import CheckError
 from ringlab.experiments.ab import ab_file, session, table
 from ringlab.experiments.ab.outcome import to_data
-from ringlab.experiments.ab.runner import INTERRUPTED, UNFIT, Blocks
+from ringlab.experiments.ab.runner import INTERRUPTED, UNFIT, Blocks, measured
 from ringlab.experiments.ab.stopping import BUDGET, NARROW, Rules
 from ringlab.experiments.result import Certificate, SizeResult
 
@@ -75,6 +75,16 @@ def test_arms_of_one_bench_share_a_run_and_the_warm_up_does_not_count(bench):
     assert {scale for _, _, scale in played.runs} == {4.0}
     assert found.blocks[1].times_us["a"][SIZE] == pytest.approx(100, rel=0.01)  # the dilation is taken out
     assert [(one.arm, one.than, one.verdict) for one in found.last.judged] == [("b", "a", "faster"), ("c", "a", "same")]
+
+
+def test_a_turn_takes_what_its_launches_take_in_the_middle(make_result):
+    found = make_result(sizes=(SIZE,), shares={"pinned": 0.9}, scale=2.0)
+    one, *others = found.arms
+    launches = [[200.0, 200.0, 900.0], [800.0, 800.0, 1.0]]
+    size = replace(one.results[0], samples_us=launches)
+    samples, times = measured(replace(found, arms=(replace(one, results=(size,)), *others)), one.group)
+    assert times[SIZE] == pytest.approx(200), "between the fast way and the slow one, 100 and 400"
+    assert samples[SIZE] == (100, 100, 450, 400, 400, 0.5)
 
 
 def test_an_invalid_turn_is_made_again_and_never_enters(bench):

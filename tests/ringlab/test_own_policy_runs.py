@@ -5,6 +5,8 @@ import json
 import pytest
 
 from ringlab.cli import main
+from ringlab.errors import UsageError
+from ringlab.training import simulated_spec, spec
 
 MINE = """
 from controller.routing.next_hops import NextHops, ends, host_to_host
@@ -36,6 +38,24 @@ def test_run_finds_the_file_beside_the_spec(tmp_path, capsys, monkeypatch):
         ("ecmp:seed=1", "ecmp"),
         ("file:mine.py", "file:mine.py"),
     ]
+
+
+TRAIN = {
+    "simulated": "model: {layers: 2, hidden: 64, heads: 8, vocabulary: 100, sequence: 16}\n"
+    "device: a100\nparallel: {data: 2}\n",
+    "real": "layers: [32, 64, 8]\nsteps: 3\n",
+}
+
+
+@pytest.mark.parametrize("kind", TRAIN)
+def test_a_training_takes_it_too(tmp_path, kind):
+    text = "name: own\nfabric: leaf-spine:leaves=2,spines=2,hosts=1\nbatch: 8\nbucket_mb: [1]\narms: ['file:mine.py']\n"
+    text += TRAIN[kind]
+    loads = simulated_spec.loads if kind == "simulated" else spec.loads
+    (arm,) = loads(text, "spec.yaml", tmp_path).arms
+    assert (arm.group, arm.policy) == ("file:mine.py", "file:mine.py")
+    with pytest.raises(UsageError, match=r"nowhere\.py is no file"):
+        loads(text.replace("mine.py", "nowhere.py"), "spec.yaml", tmp_path)
 
 
 def test_a_mistake_in_it_is_one_line(tmp_path, capsys):

@@ -16,9 +16,8 @@ STREAMING = 4 * ALPHA_S / BETA_S
 
 NAMES = ("ring", "recursive-doubling")
 SMALLEST = 64
-REAL_NEAR = 1.5
-"""On packets: within that factor of what lies between the streaming ring and the formula, both with the alphas
-measured: a small chunk, less than a frame, streams in part at most."""
+REAL_ALIKE = 0.05
+"""On packets: how alike both times are where they are said to cross."""
 
 checks = Checks()
 checks.prediction("bytes at which the formulas cross", " bytes", lambda _: BY_FORMULA)
@@ -74,7 +73,9 @@ def _real(trial: Trial) -> str:
     found = trial.call("find_crossing", time_of)
     ring_s, doubling_s = (measured[name][0] for name in NAMES)
     streaming, formula = (ring_s - doubling_s) / (3 * BETA_S), (ring_s - doubling_s) / (1.25 * BETA_S)
+    there_s = [time_of(name, int(found)) for name in NAMES]
+    both = f"{there_s[0] * 1e3:.2f} and {there_s[1] * 1e3:.2f} ms"
+    expect(abs(there_s[0] / there_s[1] - 1) < REAL_ALIKE, f"at {found:.0f} bytes, where you cross, they take {both}")
     tiny = f"a tiny message takes {ring_s * 1e3:.2f} and {doubling_s * 1e3:.2f} ms here"
-    said = f"{tiny}, which makes {streaming:.0f} if the ring streams, {formula:.0f} by the formula"
-    expect(streaming / REAL_NEAR <= found <= formula * REAL_NEAR, f"you found {found:.0f} bytes; {said}")
-    return f"{found:.0f} bytes; {said}"
+    foretold = f"which foretells {streaming:.0f} if the ring streams, {formula:.0f} by the formula"
+    return f"at {found:.0f} bytes both take {both}; {tiny}, {foretold}"

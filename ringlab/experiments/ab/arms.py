@@ -18,7 +18,7 @@ from ringlab.experiments.figures import size_text
 from ringlab.experiments.spec import Spec
 from ringlab.sweeps.scenario import SIMULATED, canonical, seed_of, takes_seed, with_seed
 
-OF_ONE_ARM = ("arms", "library", "name", "compare", "repeats", "baseline")
+OF_ONE_ARM = ("arms", "library", "name", "compare", "baseline")
 """Fields of a spec that don't ask for a fabric of one's own."""
 
 
@@ -88,9 +88,7 @@ def joined(members: Iterable[tuple[Arm, Spec]], scale: float | None) -> Spec:
     turns = tuple(
         replace(one, name=f"{arm.name}/{one.name}", group=arm.name) for arm, spec in members for one in spec.arms
     )
-    return replace(
-        members[0][1], arms=turns, repeats=1, compare=(), baseline=None, baseline_line_rate_GBps=None, scale=scale
-    )
+    return replace(members[0][1], arms=turns, compare=(), baseline=None, baseline_line_rate_GBps=None, scale=scale)
 
 
 def notes(arms: Sequence[Arm], seed: int) -> list[str]:

@@ -29,7 +29,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """``times_us`` is each arm's median by size. ``counted`` is False for the warm-up, and where a turn was missing."""
+    """``times_us``: what each arm's turn took by size. ``counted`` is False for the warm-up, and if one was missing."""
 
     number: int
     counted: bool

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from itertools import chain
+from statistics import geometric_mean, median
 
 from ringlab.errors import exit_code_of
 from ringlab.experiments.ab.arms import Arm, joined
@@ -95,7 +96,7 @@ class Blocks:
             if result is None:
                 break  # the block will be dropped: no need of its other turns
             for name in names:
-                samples, times = _measured(result, name)
+                samples, times = measured(result, name)
                 kept[name] = samples, times, result.certificate.verdict
         return _kept(number, turns, self.now() - began, kept, whole=len(kept) == len(by_name))
 
@@ -128,17 +129,21 @@ def why_not(result: Result) -> str | None:
     return None
 
 
-def _measured(result: Result, name: str) -> tuple[dict[int, tuple[float, ...]], dict[int, float]]:
-    """Samples and time by size of one arm, nominal. Of several seeds the time is the median of theirs."""
+def measured(result: Result, name: str) -> tuple[dict[int, tuple[float, ...]], dict[int, float]]:
+    """Samples and time by size of one arm, nominal.
+
+    The time is the geometric mean of the medians of all launches (small messages have a slow and a fast way to run, and
+    each launch one of them: a median would jump between the two); of several seeds it is the median of theirs.
+    """
     samples: dict[int, list[float]] = {}
-    medians: dict[int, list[float]] = {}
+    times: dict[int, list[float]] = {}
     for arm in result.arms:
         for found in arm.results if arm.group == name else ():
-            times = [time / result.scale for block in found.samples_us for time in block]
-            samples.setdefault(found.size_bytes, []).extend(times)
-            medians.setdefault(found.size_bytes, []).append(median(times))
-    return {size: tuple(times) for size, times in samples.items()}, {
-        size: median(times) for size, times in medians.items()
+            launches = [[time / result.scale for time in launch] for launch in found.samples_us]
+            samples.setdefault(found.size_bytes, []).extend(chain.from_iterable(launches))
+            times.setdefault(found.size_bytes, []).append(geometric_mean(map(median, launches)))
+    return {size: tuple(of_size) for size, of_size in samples.items()}, {
+        size: median(of_seeds) for size, of_seeds in times.items()
     }
 
 

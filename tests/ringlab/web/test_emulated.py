@@ -85,7 +85,7 @@ def view(board, monkeypatch):
     network = SimpleNamespace(plan=SimpleNamespace(settings=SimpleNamespace(scale=1000.0)))
     source.fabric_up(SPEC, SimpleNamespace(control=control, network=network, job=JOB), notes.append)
     source._client = Controller()
-    source.turn_begins(SPEC.arms[0], 1, Installed(PATHS, 1.0, 1.0))
+    source.turn_begins(SPEC.arms[0], 1, Installed(PATHS, 1.0, 1.0), [3, 2])
     source.notes = notes
     return source
 
@@ -141,7 +141,7 @@ def test_the_table_fills_line_by_line(view):
 
 
 def test_another_librarys_steps_nobody_knows(view):
-    view.turn_begins(SPEC.arms[1], 1, Installed({}, None, None))
+    view.turn_begins(SPEC.arms[1], 1, Installed({}, None, None), [3, 2])
     view.sample()
     assert (view.hub.view.steps, view.hub.view.ranks) == (None, ())
 
