@@ -11,11 +11,15 @@ can name a policy that is known, and never make one known.
 
 from __future__ import annotations
 
+import hashlib
+import importlib
 import importlib.util
 import inspect
+import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -55,18 +59,40 @@ def loaded() -> Mapping[str, FilePath]:
 def _function(text: str, file: FilePath) -> Callable[..., Any]:
     if not file.is_file():
         raise RoutingError(f"policy {text!r}: {file} is no file; name one with a function route(fabric, demands)")
-    spec = importlib.util.spec_from_file_location(f"own_policy_{file.stem}", file)
+    name = f"own_policy_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:16]}"  # two may share a stem
+    spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise RoutingError(f"policy {text!r}: {file} is no Python file; let its name end in .py")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look for it there
     try:
-        spec.loader.exec_module(module)
+        with _importable(file.parent):
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
+        sys.modules.pop(name, None)
         raise RoutingError(f"policy {text!r}: {_said(error, file)}") from error
     function = getattr(module, "route", None)
     if not callable(function):
         raise RoutingError(f"policy {text!r}: {file} has no function route(fabric, demands)")
     return function  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _importable(folder: FilePath) -> Iterator[None]:
+    """Modules in ``folder`` can be imported, as by a script there.
+
+    They are forgotten at the end: another folder's module of that name is another one, and a changed one is read anew.
+    """
+    before = set(sys.modules)
+    importlib.invalidate_caches()  # a module may have been written just now
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - before:
+            if "." not in name and FilePath(getattr(sys.modules[name], "__file__", None) or "").parent == folder:
+                del sys.modules[name]
 
 
 def _checked(text: str, file: FilePath, function: Callable[..., Any]) -> Callable[..., dict[FlowKey, Path]]:

@@ -1,5 +1,7 @@
 """A policy in a file: what it must be, what is said when it is not, and who may load one."""
 
+import sys
+
 import pytest
 
 from controller import own_policies, routing
@@ -64,6 +66,57 @@ def test_what_is_known_is_not_sought_again(tmp_path):
 
 def test_built_in_policies_are_known_too(tmp_path):
     assert own_policies.known("ecmp:seed=3", tmp_path).text == "ecmp:seed=3"
+
+
+DATACLASS = """
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+@dataclass(frozen=True)
+class Choice:
+    number: int = -1
+"""
+
+
+def test_a_dataclass_under_postponed_annotations_loads(tmp_path):
+    text = _file(tmp_path, DATACLASS + LAST.format(more="", dead=""))
+    assert own_policies.known(text, tmp_path).route(FABRIC, DEMANDS)
+
+
+def test_two_files_of_one_name_are_two_modules(tmp_path):
+    routes = []
+    for folder, number in (("one", 0), ("two", -1)):
+        (tmp_path / folder).mkdir()
+        text = _file(tmp_path / folder, "import sys\nME = sys.modules[__name__]\n" + _picking(number))
+        routes.append((own_policies.known(text, tmp_path / folder).route, number))
+    for route, number in routes:
+        used = {port.node for path in route(FABRIC, DEMANDS).values() for port in path.hops}
+        assert ("spine2" in used) == (number == -1)
+
+
+def _picking(number):
+    """A policy that looks into its own module for which way to go."""
+    return f"NUMBER = {number}\n" + LAST.format(more="", dead="").replace("[-1]", "[ME.NUMBER]")
+
+
+def test_a_module_beside_the_file_is_its_own_and_read_anew(tmp_path):
+    for folder, number in (("one", 0), ("two", -1), ("one", 1)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "helper.py").write_text(f"NUMBER = {number}{' ' * 3 * number}\n")
+        text = LAST.format(more="", dead="").replace("[-1]", "[helper.NUMBER]")
+        text = _file(tmp_path / folder, f"import helper\n{text}")
+        paths = own_policies.known(text, tmp_path / folder).route(FABRIC, DEMANDS)
+        assert all(("spine2" in path.nodes(FABRIC)) == (number != 0) for path in paths.values())
+    assert str(tmp_path / "one") not in sys.path
+    assert "helper" not in sys.modules
+
+
+def test_a_file_that_fails_leaves_no_module(tmp_path):
+    before = set(sys.modules)
+    with pytest.raises(RoutingError, match="NameError"):
+        own_policies.known(_file(tmp_path, "nothing\n"), tmp_path)
+    assert not [name for name in set(sys.modules) - before if name.startswith("own_policy")]
 
 
 def test_a_changed_file_is_loaded_anew(tmp_path):
