@@ -111,8 +111,7 @@ def check(target: str, emulated: bool, report: str | None, json_target: str | No
     if json_target != STDOUT:
         _show(found)
     if report:
-        student = file.absolute().parent.parent.name
-        write_text(report, class_report.sheet("all", class_report.rows(student, [found])))
+        write_text(report, class_report.sheet("all", class_report.rows(_student(file), [found])))
     if emulated and not found.passed:
         _blame_load()
     if not found.passed:
@@ -176,6 +175,14 @@ def report(folders: tuple[Path, ...], target: str, sheet: str | None, json_targe
     if json_target != STDOUT:
         click.echo(table(["student", "exercises", "passed", "checks", "ok"], summary), nl=False)
     say("written: " + ", ".join(map(str, kinds)))
+
+
+def _student(file: Path) -> str:
+    """By the folder of NN-name, or of exercises/NN-name."""
+    from ringlab.exercises import attempt  # noqa: PLC0415 - only where it is used
+
+    folder = file.absolute().parent.parent
+    return folder.parent.name if folder.name == attempt.HOME.name else folder.name
 
 
 def _names(folders: tuple[Path, ...]) -> dict[Path, str]:

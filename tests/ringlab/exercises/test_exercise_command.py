@@ -9,6 +9,7 @@ import pytest
 from ringlab.cli import main
 from ringlab.exercises import attempt
 from ringlab.exercises.catalog import EXERCISES, by_number
+from ringlab.exercises.checking import Verdict
 
 BUSBW = EXERCISES[0]
 
@@ -109,6 +110,18 @@ def test_check_in_its_own_process(capsys, tmp_path):
     assert attempt.is_done(BUSBW)
     rows = _rows(tmp_path / "mine.csv")
     assert {row["passed"] for row in rows} == {"yes"}
+
+
+@pytest.mark.parametrize("inner", ["", "exercises"])
+def test_a_report_names_the_student_by_their_folder(monkeypatch, tmp_path, inner):
+    folder = tmp_path / "ada" / inner / BUSBW.copy_name
+    _solve(folder)
+    passed = attempt.Attempt(BUSBW, folder / "exercise.py", False, (Verdict("line-rate", True, "it is"),))
+    monkeypatch.setattr(attempt, "attempt", lambda *_words, **_options: passed)
+    monkeypatch.chdir(tmp_path / "ada")
+    target = "1" if inner else BUSBW.copy_name
+    assert main(["exercise", "check", target, "--report", "mine.csv"]) == 0
+    assert {row["student"] for row in _rows(tmp_path / "ada" / "mine.csv")} == {"ada"}
 
 
 @pytest.mark.process
