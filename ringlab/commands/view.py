@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ringlab import completions
 from ringlab.examples_first import Command
 from ringlab.json_output import json_option, write_json
 from ringlab.talk import say
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from ringlab.web.source import Source
 
 TICK_S = 0.25
+SPECS = (".yaml", ".yml")
+"""Files that are meant as specs even where they are not there."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,11 @@ class Serve:
         "ringlab view examples/leaf-spine.yaml --backend simulated",
         "ringlab view examples/leaf-spine.yaml --control",
         "ringlab view runs/20260314T150926Z-leaf-spine-3f7a",
+        "ringlab view last",
         "ringlab view examples/ring.yaml --backend simulated --seconds 5 --exit-with-run --json - | jq .rows",
     ],
 )
-@click.argument("what", metavar="SPEC|RUN", type=click.Path(path_type=Path))
+@click.argument("wanted", metavar="SPEC|RUN", shell_complete=completions.runs)
 @click.option(
     "--backend",
     type=click.Choice(["emulated", "simulated"]),
@@ -68,34 +72,37 @@ class Serve:
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs go.")
 @json_option
 def command(
-    what: Path, backend: str, control: bool, host: str, port: int, names: tuple[str, ...], seconds: float,
+    wanted: str, backend: str, control: bool, host: str, port: int, names: tuple[str, ...], seconds: float,
     exit_with_run: bool, scale: float | None, repeats: int | None, framework: str, out: Path, json_target: str | None,
 ) -> None:  # fmt: skip
     """Show a run in a browser: loads of links, ways of flows, the ranks' steps, the table as it fills.
 
     SPEC is run on real packets while it is shown (it takes root, and the result is kept as by 'ringlab run'), or
-    simulated. RUN is the folder of a run that is over: it is played at the pace that was measured.
+    simulated. RUN is a run that is over, played at the pace that was measured: a folder in runs/, a file of --json, an
+    id or a part of one, or `last`.
 
     With --control links can be cut and restored, and the policy changed; a run that was disturbed is marked invalid.
     The page needs nothing from any other server. --json has a run's result, as of 'ringlab run'; of a film, what the
     page shows at its end.
     """
     from ringlab.experiments import spec as specs  # noqa: PLC0415 - only where it is used
+    from ringlab.experiments.runs_folder import path_of  # noqa: PLC0415 - likewise
     from ringlab.web.state import snapshot  # noqa: PLC0415 - likewise
 
     token = secrets.token_urlsafe(24) if control else None
     serve = Serve(host, port, (*names, host, socket.gethostname()), token, exit_with_run)
+    what = Path(wanted) if wanted.endswith(SPECS) else path_of(wanted)
     if what.is_dir() or what.suffix == ".json":
         hub = _film(_recorded(what, seconds, control), serve)
     else:
-        wanted, text = specs.read(what)
+        spec, text = specs.read(what)
         if backend == "simulated":
             from ringlab.web.simulated import Simulated  # noqa: PLC0415 - likewise
 
-            hub = _film(Simulated(wanted, seconds, control=control), serve)
+            hub = _film(Simulated(spec, seconds, control=control), serve)
         else:
-            wanted = specs.with_changes(wanted, scale=scale, repeats=repeats)
-            _check(_run(wanted, text, serve, framework, out, json_target))
+            spec = specs.with_changes(spec, scale=scale, repeats=repeats)
+            _check(_run(spec, text, serve, framework, out, json_target))
             return
     if json_target:
         write_json(json_target, snapshot(hub.view))

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ringlab.experiments import plot
+from ringlab.experiments.ab import plot as ab_plot
+from ringlab.experiments.ab.outcome import Outcome
 from ringlab.experiments.figures import size_text
 from ringlab.experiments.plot import COLOURS, MARKERS
 from ringlab.experiments.result import Arm, Moment, Result
@@ -47,6 +50,14 @@ def of(result: Result) -> tuple[Drawn, ...]:
     if result.timeline:
         found.append(Drawn("timeline", f"{len(result.timeline)} moments of the run in time", lambda: timeline(result)))
     return tuple(found)
+
+
+def of_ab(outcome: Outcome) -> tuple[Drawn, ...]:
+    """The intervals of an A/B, or of its A/A where that is all there is; nothing where no block was whole."""
+    found = outcome.found or outcome.aa
+    if found is None or not found.looks:
+        return ()
+    return (Drawn("ab", f"{outcome.name}: ratios", partial(ab_plot.figure, outcome.name, found)),)
 
 
 def latency(result: Result) -> Figure:

@@ -10,7 +10,6 @@ import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib.resources import files
 from io import StringIO
 from typing import Any
@@ -22,7 +21,6 @@ from rich.console import Console
 
 from ringlab import __version__
 from ringlab.experiments import plot, table
-from ringlab.experiments.ab import plot as ab_plot
 from ringlab.experiments.ab import table as ab_table
 from ringlab.experiments.ab.outcome import Outcome
 from ringlab.experiments.figures import UNKNOWN, bandwidth_text, rate_text, share_text, size_text, time_text
@@ -94,15 +92,10 @@ def _compared(outcome: Outcome) -> dict[str, Any]:
     """An A/B as the terminal shows it, with its intervals as a picture."""
     text = StringIO()
     ab_table.show(outcome, Console(file=text, width=100, color_system=None, highlight=False))
-    found = outcome.found or outcome.aa
-    image = None
-    if found is not None and found.looks:
-        drawn = figures.Drawn("ab", f"{outcome.name}: ratios", partial(ab_plot.figure, outcome.name, found))
-        image = _image(drawn)
     return {
         "outcome": outcome,
         "text": text.getvalue(),
-        "image": image,
+        "image": next(map(_image, figures.of_ab(outcome)), None),
         "specs": {name: yaml.safe_dump(json.loads(json.dumps(spec)), sort_keys=False) for name, spec in
                   outcome.specs.items()},
         "fingerprint": _flat(outcome.fingerprint),

@@ -1,12 +1,14 @@
-"""A run as rows of CSV: one a run, arm and size, with every figure and its units in the head."""
+"""A run as rows of CSV: one a run, arm and size, every figure with its units in the head; an A/B: one a comparison."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
+from ringlab.experiments.ab.outcome import Outcome
 from ringlab.experiments.result import Result
 from ringlab.experiments.statistics import spread
 
@@ -17,14 +19,37 @@ HEAD = (
     "baseline_line_share",
 )  # fmt: skip
 
+HEAD_OF_AB = (
+    "run", "name", "arm", "than", "size_bytes", "ratio", "low", "high", "confidence", "verdict", "blocks", "method",
+)  # fmt: skip
+"""Above 1, ``ratio`` says that ``arm`` took less time."""
+
 
 def csv_text(results: Sequence[Result]) -> str:
     """RFC 4180 with a head; empty where there is no such figure."""
+    return _text(HEAD, (row for result in results for row in rows(result)))
+
+
+def ab_csv_text(outcomes: Sequence[Outcome]) -> str:
+    """Likewise of A/Bs."""
+    return _text(HEAD_OF_AB, (row for outcome in outcomes for row in ab_rows(outcome)))
+
+
+def _text(head: Sequence[str], found: Iterable[Mapping[str, Any]]) -> str:
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, HEAD)
+    writer = csv.DictWriter(buffer, head)
     writer.writeheader()
-    writer.writerows(row for result in results for row in rows(result))
+    writer.writerows(found)
     return buffer.getvalue()
+
+
+def ab_rows(outcome: Outcome) -> Iterator[dict[str, Any]]:
+    """Of the last look; where the A/A showed a difference, of that."""
+    found = outcome.found or outcome.aa
+    for one in found.last.judged if found and found.last else ():
+        interval = asdict(one.interval)
+        judged = {name: getattr(one, name) for name in ("arm", "than", "size_bytes", "verdict")}
+        yield {"run": outcome.id, "name": outcome.name, **judged, **interval}
 
 
 def rows(result: Result) -> Iterator[dict[str, Any]]:

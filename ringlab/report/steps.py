@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ringlab.experiments import simulated_figures
-from ringlab.experiments import spec as specs
 from ringlab.experiments.figures import size_text
 from ringlab.experiments.plot import COLOURS, empty
 from ringlab.experiments.result import Result
 from ringlab.experiments.simulated_figures import Beside
+from ringlab.report import kept
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,11 +36,11 @@ def steps(result: Result) -> tuple[Steps, ...]:
     """Of the first arm of each group; none where there is nothing to simulate, or too much to be seen."""
     if result.failure or not result.sizes() or any(not arm.is_ours for arm in result.arms):
         return ()
-    spec = specs.from_data(dict(result.spec), result.name)
-    if spec.faults or spec.algorithm != result.algorithm:
-        return ()  # a fault's steps are in the timeline; what auto chose is not in the spec
+    if result.spec.get("faults") or kept.has_own_policy(result):
+        return ()  # a fault's steps are in the timeline; a policy's file that a result names is not run
     if not result.is_simulated and "alpha_us" not in result.fingerprint:
         return ()  # it ended before a step was timed
+    spec = kept.spec_of(result)
     beside = None if result.is_simulated else Beside(result.scale, float(result.fingerprint["alpha_us"]) / 1e6)
     first = {arm.group: arm for arm in reversed(spec.arms)}
     wanted = [first[group] for group in result.groups() if group in first][:MOST_ARMS]

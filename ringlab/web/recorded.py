@@ -10,23 +10,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from statistics import median
 
-import yaml
-
 from ringlab.errors import UsageError
-from ringlab.experiments import spec as specs
 from ringlab.experiments.arms import OURS
 from ringlab.experiments.result import Result
 from ringlab.experiments.spec import Spec
+from ringlab.experiments.turns import rotated
+from ringlab.report import kept
 from ringlab.web.events import PhaseChanged
 from ringlab.web.playback import Turn
 
 
 def spec_of(result: Result) -> Spec:
-    """What was run, without what can't be played: arms of other libraries, faults, a baseline."""
-    data = {**result.spec, "fabric": result.fabric, "algorithm": result.algorithm, "placement": list(result.placement)}
-    for key in ("ranks", "faults", "baseline", "baseline_line_rate_GBps", "line_rate_GBps"):
-        data.pop(key, None)
-    spec = specs.loads(yaml.safe_dump(data, sort_keys=False), f"the spec of {result.id}")
+    """What was run, without what can't be played: arms of other libraries or of files, faults, a baseline."""
+    spec = kept.spec_of(result)
     arms = tuple(arm for arm in spec.arms if arm.library == OURS)
     if not arms:
         raise UsageError(f"{result.id}: no arm ran by our own library, so its movement can't be simulated")
@@ -42,14 +38,14 @@ def program(result: Result, spec: Spec) -> list[Turn]:
 
 
 def _turns(result: Result, spec: Spec) -> Iterator[Turn]:
-    measured = {arm.name: arm for arm in result.arms}
+    played = {arm.name: arm for arm in spec.arms}
     blocks = max((len(found.samples_us) for arm in result.arms for found in arm.results), default=0)
     for block in range(blocks):
-        for arm in spec.arms:
-            for found in measured[arm.name].results if arm.name in measured else ():
+        for measured in result.arms if result.is_simulated else rotated(result.arms, block):
+            for found in measured.results if measured.name in played else ():
                 if block < len(found.samples_us):
                     time_us = median(found.samples_us[block]) / result.scale
-                    yield Turn(arm, block + 1, found.size_bytes, time_us, found.wrong)
+                    yield Turn(played[measured.name], block + 1, found.size_bytes, time_us, found.wrong)
 
 
 def ending(result: Result) -> PhaseChanged:
@@ -58,5 +54,7 @@ def ending(result: Result) -> PhaseChanged:
 
 
 def said(result: Result) -> list[str]:
-    """The moments that the run itself noted, for the log."""
-    return [f"recorded at {moment.t_s:.1f} s: {moment.event}" for moment in result.timeline]
+    """For the log: the arms that are left out, and the moments that the run itself noted."""
+    missing = ", ".join(arm.name for arm in result.arms if not arm.is_ours or kept.is_own(arm.name))
+    left_out = [f"left out, as a result alone does not say how they move: {missing}"] if missing else []
+    return left_out + [f"recorded at {moment.t_s:.1f} s: {moment.event}" for moment in result.timeline]

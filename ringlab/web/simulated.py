@@ -44,7 +44,10 @@ class Simulated:
         self.hub = Hub(view)
         self.hub.tell(*map(Said, said))
         turns = program or [Turn(arm, 1, size) for arm in spec.arms for size in spec.sizes]
-        self._film = Film(spec, turns, length_s, ending)
+        try:
+            self._film = Film(spec, turns, length_s, ending)
+        except RoutingError as error:
+            raise UsageError(str(error)) from None
         self.spec = spec
         self._lock = threading.Lock()  # of the film: the server's threads and the program's take turns
 

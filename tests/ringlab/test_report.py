@@ -3,6 +3,7 @@
 import csv
 import html
 import io
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -201,3 +202,48 @@ def test_an_ab_has_its_verdicts_its_intervals_and_its_specs(tmp_path: Path) -> N
     broken = CliRunner().invoke(command, [str(folder)], standalone_mode=False)
     assert isinstance(broken.exception, UsageError)
     assert "not JSON" in str(broken.exception)
+
+
+@pytest.fixture(scope="module")
+def ab_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As ``ringlab ab --json`` writes it."""
+    folder = tmp_path_factory.mktemp("ab")
+    (folder / "ab.yaml").write_text(AB)
+    words = ["--backend", "simulated", "--out", folder / "runs", "--json", folder / "found.json"]
+    assert cli.main(["ab", str(folder / "ab.yaml"), *map(str, words)]) == 0
+    return folder / "found.json"
+
+
+def test_an_abs_file_has_its_page_its_figure_and_its_rows(ab_file: Path, tmp_path: Path) -> None:
+    words = [ab_file, "--out", tmp_path / "r.html", "--csv", tmp_path / "r.csv", "--figures", tmp_path / "figures"]
+    done = CliRunner().invoke(command, [*map(str, words)])
+    assert done.exit_code == 0, done.output
+    assert "spines: an A/B" in (tmp_path / "r.html").read_text()
+    assert [file.name for file in (tmp_path / "figures").iterdir()] == ["ab.svg"]
+    (row,) = csv.DictReader(io.StringIO((tmp_path / "r.csv").read_text()))
+    (one,) = json.loads(ab_file.read_text())["found"]["comparisons"]
+    assert (row["name"], row["arm"], row["than"], row["verdict"]) == ("spines", "one", "two", "slower")
+    assert int(row["size_bytes"]) == 1 << 20
+    for name in ("ratio", "low", "high", "confidence", "blocks"):
+        assert float(row[name]) == one[name]
+    assert row["method"] == one["method"]
+
+
+def test_rows_of_runs_and_of_abs_do_not_go_into_one_file(result: Result, ab_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_text(dumps(result))
+    words = [ab_file, tmp_path / "r.json", "--out", tmp_path / "r.html"]
+    wrong = CliRunner().invoke(command, [*map(str, words), "--csv", "-"], standalone_mode=False)
+    assert isinstance(wrong.exception, UsageError)
+    assert "report the A/Bs by themselves" in str(wrong.exception)
+    done = CliRunner().invoke(command, [*map(str, words), "--figures", str(tmp_path / "figures")])
+    assert done.exit_code == 0, done.output
+    assert any(file.name.endswith("-ab.svg") for file in (tmp_path / "figures").iterdir())
+
+
+def test_rows_on_standard_output_are_rows_alone(result: Result, tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_text(dumps(result))
+    words = [tmp_path / "r.json", "--out", tmp_path / "r.html", "--csv", "-", "--figures", tmp_path / "figures"]
+    done = CliRunner().invoke(command, [*map(str, words)])
+    read, wanted = (list(csv.reader(io.StringIO(text))) for text in (done.stdout, rows.csv_text([result])))
+    assert read == wanted
+    assert "busbw.svg" in done.stderr

@@ -28,7 +28,8 @@ const say = (id, text) => { if (find(id).textContent !== text) find(id).textCont
 
 // -- what is told -----------------------------------------------------------------------------------------------
 
-const SHOW = { about, run: running, control, ranks, links, hot, down, flows, rows, log };
+// In this order: what runs is shown in the list of policies that control makes.
+const SHOW = { about, control, run: running, ranks, links, hot, down, flows, rows, log };
 
 function take(change) {
   state = state ? { ...state, ...change, links: { ...state.links, ...change.links } } : change;
@@ -215,6 +216,20 @@ find("drawing").addEventListener("click", (event) => {
 
 const events = new EventSource("/events");
 const connection = (text, lost) => { say("connection", text); find("connection").classList.toggle("lost", lost); };
-events.addEventListener("all", (event) => { state = null; find("rows").tBodies[0].replaceChildren(); state = JSON.parse(event.data); take(state); connection("connected", false); });
+const isDrawn = (links) => Object.keys(links).length === ports.size && Object.keys(links).every((port) => ports.has(port));
+
+function begin(all) {
+  if (!isDrawn(all.links)) { // another view is served here by now
+    events.close();
+    location.reload();
+    return;
+  }
+  find("rows").tBodies[0].replaceChildren();
+  state = all;
+  take(all);
+  connection("connected", false);
+}
+
+events.addEventListener("all", (event) => begin(JSON.parse(event.data)));
 events.addEventListener("change", (event) => take(JSON.parse(event.data)));
 events.addEventListener("error", () => connection("connection lost: what is shown is old", true));

@@ -6,9 +6,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from ringlab.experiments import spec as specs
+from ringlab.web.server import app
+from ringlab.web.serving import serving
+from ringlab.web.simulated import Simulated
 from ringlab.web.state import share
 
-from .conftest import TOKEN
+from .conftest import TEXT, TOKEN
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(90)]
 
@@ -230,6 +234,30 @@ def test_it_follows_the_readers_scheme_and_can_be_read_in_both(opened, scheme):
             assert contrast(page, selector) >= 4.5, selector
         sheet = page.evaluate("() => getComputedStyle(document.querySelector('.fabric')).backgroundColor")
         assert (luminance(sheet) > 0.5) == (scheme == "light"), "the drawing too"
+
+
+def test_the_list_of_policies_shows_the_one_at_work(opened, film):
+    source = film()
+    source.set_policy("pinned")
+    with opened(source=source) as (page, _, _):
+        assert page.get_by_label("Policy", exact=True).input_value() == "pinned"
+
+
+def test_a_page_that_stays_open_turns_to_the_next_view_at_its_address(browser, served, film):
+    """Which may be of another fabric."""
+    with browser.new_context() as context:
+        page, wrong = context.new_page(), []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        with served(film()) as client:
+            page.goto(client.address)
+            page.get_by_text("connected", exact=True).wait_for()
+        other = specs.loads(TEXT.replace("small-film", "another").replace("leaves=2", "leaves=3"))
+        source = Simulated(other, 600.0, control=True)
+        with serving(app(source.hub, source, TOKEN), "127.0.0.1", client.port):
+            page.get_by_role("heading", name="another").wait_for(timeout=WAIT_MS)
+            page.get_by_text("connected", exact=True).wait_for(timeout=WAIT_MS)
+            page.locator("#hot tbody tr").first.wait_for(timeout=WAIT_MS)
+        assert wrong == []
 
 
 def test_a_server_that_is_gone_is_said(browser, served, film):

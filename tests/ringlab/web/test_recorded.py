@@ -51,6 +51,20 @@ def test_blocks_arms_and_sizes_come_in_their_order_with_nominal_times(result):
     assert turns[0].measured_us == pytest.approx(result.arms[0].results[0].time_us / 500)
 
 
+def test_blocks_of_real_packets_begin_with_another_arm_each_and_count_arms_that_are_not_played(result):
+    """As ``Session.run_blocks`` takes them."""
+    emulated = replace(result, fingerprint={})
+    turns = recorded.program(emulated, recorded.spec_of(emulated))
+    assert [(turn.block, turn.arm.name) for turn in turns[::2]] == [
+        (1, "spanning-tree"), (1, "pinned"), (2, "pinned"), (2, "spanning-tree"),
+    ]  # fmt: skip
+    foreign = replace(emulated.arms[0], name="pinned+gloo", group="pinned+gloo", library="gloo")
+    three = replace(emulated, arms=(foreign, *emulated.arms))
+    turns = recorded.program(three, recorded.spec_of(emulated))
+    assert [(turn.block, turn.arm.name) for turn in turns[4::2]] == [(2, "spanning-tree"), (2, "pinned")]
+    assert recorded.said(three) == ["left out, as a result alone does not say how they move: pinned+gloo"]
+
+
 def test_the_films_table_has_the_runs_own_figures(result):
     spec = recorded.spec_of(result)
     film = Simulated(

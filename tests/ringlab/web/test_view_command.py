@@ -83,6 +83,30 @@ def test_a_kept_run_is_played(spec, tmp_path, ended):
     assert (code, "a run that is over can't be disturbed" in said) == (2, True)
 
 
+def test_a_kept_run_is_found_by_its_id_and_as_the_last(spec, tmp_path, ended, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert ended("run", spec, "--backend", "simulated")[0] == 0
+    (folder,) = (tmp_path / "runs").iterdir()
+    for word in ("last", folder.name, folder.name[-6:]):
+        code, out, said = ended("view", word, "--seconds", 1, "--port", 0, "--exit-with-run", "--json", "-")
+        assert (code, json.loads(out)["about"]["kind"]) == (0, "recorded"), said
+    code, _, said = ended("view", "nothing-like-it")
+    assert (code, "no run 'nothing-like-it' in runs" in said) == (2, True)
+    code, _, said = ended("view", "missing.yaml")
+    assert (code, "missing.yaml: no such spec file" in said) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("route", "why"),
+    [("return 1 / 0", "mine.py, line 2: ZeroDivisionError"), ("return {}", "policy 'file:mine.py': flow")],
+)
+def test_a_mistake_in_a_policy_of_ones_own_is_the_users(spec, route, why, ended):
+    (spec.parent / "mine.py").write_text(f"def route(fabric, demands):\n    {route}\n")
+    spec.write_text(SPEC.replace("arms: [pinned]", "arms: ['file:mine.py']"))
+    code, _, said = ended("view", spec, "--backend", "simulated", "--port", 0, "--exit-with-run")
+    assert (code, why in said, "error of ringlab" in said) == (2, True, False), said
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
