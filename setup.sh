@@ -7,14 +7,18 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 die() { say "$*"; exit 3; }
 
 # -- packages of the system --------------------------------------------------------------------------------------
-# program:package; mininet gives mnexec, net-tools the ifconfig that Mininet asks for, iperf3 the rate probe.
+# program:package; mininet gives mnexec, net-tools the ifconfig that Mininet asks for, iperf3 the rate probe; examples of
+# the docs take jq and curl. Debian has no sbin in a user's PATH.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 wanted='python3:python3 ovs-vsctl:openvswitch-switch mnexec:mininet ip:iproute2 tc:iproute2 ss:iproute2 ethtool:ethtool
-ifconfig:net-tools ping:iputils-ping tcpdump:tcpdump iperf3:iperf3 setpriv:util-linux unshare:util-linux ps:procps'
+ifconfig:net-tools ping:iputils-ping tcpdump:tcpdump iperf3:iperf3 setpriv:util-linux unshare:util-linux ps:procps
+jq:jq curl:curl'
 missing=
 for pair in $wanted; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
 done
-python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
+has_venv() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
+[ "$(id -u)" != 0 ] || has_venv python3 || missing="$missing python3-venv"
 if [ -n "$missing" ]; then
     if [ "$(id -u)" = 0 ]; then
         say "installing$missing"
@@ -70,6 +74,8 @@ for candidate in "${PYTHON:-python3}" python3.11 python3.12 python3.13; do
     fi
 done
 [ -n "$python" ] || die "Python 3.11 or newer is needed (found $(python3 --version 2>&1)): apt-get install python3.11-venv"
+[ -x .venv/bin/python ] || has_venv "$python" ||
+    die "$python can't make a virtual environment; as root: apt-get install ${python##*/}-venv"
 
 stamp=.venv/ready
 if [ ! -e "$stamp" ] || [ setup.sh -nt "$stamp" ] || [ setup.cfg -nt "$stamp" ]; then

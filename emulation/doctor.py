@@ -6,8 +6,10 @@ import importlib.metadata
 import os
 import platform
 import re
+import shlex
 import shutil
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -31,6 +33,10 @@ PROGRAMS = {
     "ping": "iputils-ping",
     "iperf3": "iperf3",
 }
+OF_EXAMPLES = {"jq": "jq", "curl": "curl"}
+SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
+"""Root has these in its PATH, a user of Debian has not."""
+
 SMALL_BUFFER = 1 << 20
 _SENDING_SOCKET = re.compile(r"\[0\]:\*.*\"ovs-vswitchd\".*,tb(\d+),")
 
@@ -39,7 +45,7 @@ class State(StrEnum):
     """How a finding bears on a run."""
 
     OK = "ok"
-    NOTE = "note"  # works, with a limit that results will state
+    NOTE = "note"  # works, with a limit that results will state; or can't be told without root
     MISSING = "missing"  # no run without it
 
 
@@ -53,16 +59,34 @@ class Finding:
     fix: str = ""
 
 
+Check = Callable[[], Iterator[Finding]]
+
+
 def examine() -> list[Finding]:
     """Every finding; a run needs all but the NOTEs to be OK."""
-    return [finding for check in CHECKS for finding in check()]
+    return [finding for check in CHECKS for finding in _made(check)]
+
+
+def _made(check: Check) -> list[Finding]:
+    return [_unknown(ROOTS_ALONE[check])] if os.geteuid() and check in ROOTS_ALONE else list(check())
+
+
+def _unknown(name: str) -> Finding:
+    return Finding(name, State.NOTE, "unknown: needs root to look")
 
 
 def _root() -> Iterator[Finding]:
     if os.geteuid():
-        yield Finding("root", State.MISSING, f"running as user {os.geteuid()}", "run with sudo")
+        yield Finding("root", State.MISSING, f"running as user {os.geteuid()}", f"sudo {_program()} ...")
     else:
         yield Finding("root", State.OK, "yes")
+
+
+def _program() -> str:
+    """What runs, by its whole path: sudo looks for programs in folders of its own."""
+    path = Path(sys.argv[0]).absolute()
+    module = path.name == "__main__.py"
+    return f"{shlex.quote(sys.executable)} -m {path.parent.name}" if module else shlex.quote(str(path))
 
 
 def _machine() -> Iterator[Finding]:
@@ -73,12 +97,23 @@ def _machine() -> Iterator[Finding]:
 
 
 def _programs() -> Iterator[Finding]:
-    missing = {program: package for program, package in PROGRAMS.items() if not shutil.which(program)}
+    missing = _not_found(PROGRAMS)
     if missing:
-        packages = " ".join(sorted(set(missing.values())))
-        yield Finding("programs", State.MISSING, f"not found: {' '.join(missing)}", f"apt-get install {packages}")
+        yield Finding("programs", State.MISSING, f"not found: {' '.join(missing)}", _install(missing))
     else:
         yield Finding("programs", State.OK, " ".join(PROGRAMS))
+    if missing := _not_found(OF_EXAMPLES):
+        found = f"not found: {' '.join(missing)}, which some examples take"
+        yield Finding("programs of examples", State.NOTE, found, _install(missing))
+
+
+def _not_found(programs: Mapping[str, str]) -> dict[str, str]:
+    path = f"{os.environ.get('PATH', os.defpath)}:{SBIN}"
+    return {program: package for program, package in programs.items() if not shutil.which(program, path=path)}
+
+
+def _install(missing: Mapping[str, str]) -> str:
+    return f"apt-get install {' '.join(sorted(set(missing.values())))}"
 
 
 def _openvswitch() -> Iterator[Finding]:
@@ -94,6 +129,8 @@ def _openvswitch() -> Iterator[Finding]:
 def _datapath() -> Iterator[Finding]:
     if datapath() == "system":
         yield Finding("datapath", State.OK, "kernel module")
+    elif os.geteuid():
+        yield _unknown("datapath")
     elif userspace_offload():
         yield Finding(
             "datapath", State.OK, "userspace, with segmentation offload (the kernel has no openvswitch module)"
@@ -125,9 +162,12 @@ def sending_buffer(text: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def _queues() -> Iterator[Finding]:
+def _htb() -> Iterator[Finding]:
     htb = kernel_has("htb default 1")
     yield Finding("HTB", State.OK if htb else State.MISSING, "yes" if htb else "no", "" if htb else "modprobe sch_htb")
+
+
+def _netem() -> Iterator[Finding]:
     if netem():
         yield Finding("netem", State.OK, "yes")
     else:
@@ -151,9 +191,14 @@ def _leftovers() -> Iterator[Finding]:
         yield Finding("leftovers", State.OK, "none")
 
 
-CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
-    _root, _machine, _programs, _openvswitch, _datapath, _sending_socket, _queues, _frameworks, _leftovers,
+CHECKS: tuple[Check, ...] = (
+    _root, _machine, _programs, _openvswitch, _datapath, _sending_socket, _htb, _netem, _frameworks, _leftovers,
 )  # fmt: skip
+
+ROOTS_ALONE: Mapping[Check, str] = {
+    _openvswitch: "Open vSwitch", _htb: "HTB", _netem: "netem", _leftovers: "leftovers",
+}  # fmt: skip
+"""Checks that only root can make, and what they find."""
 
 
 def datapath() -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from emulation import doctor
-from emulation.errors import MachineError
+from emulation.errors import MachineError, RunError
 
 SOCKETS = """p_raw 0 0 [0]:* * users:(("ovs-vswitchd",pid=59,fd=82)) skmem:(r0,rb212992,t0,tb{tb},f0,w0,o0,bl0,d0)
 p_raw 0 0 *:rabcd-leaf1-1 * users:(("ovs-vswitchd",pid=59,fd=83)) skmem:(r0,rb67108864,t0,tb1,f0,w0,o176,bl0,d0)
@@ -24,10 +24,57 @@ def test_a_small_sending_buffer_is_noted_with_its_fix(monkeypatch, tb, notes):
 
 
 def test_missing_programs_come_with_their_packages(monkeypatch):
-    monkeypatch.setattr(doctor.shutil, "which", lambda program: None if program in {"mnexec", "tc"} else program)
+    monkeypatch.setattr(doctor.shutil, "which", lambda program, path: None if program in {"mnexec", "tc"} else program)
     (found,) = doctor._programs()
     assert found.state is doctor.State.MISSING
     assert found.fix == "apt-get install iproute2 mininet"
+
+
+def test_what_only_examples_take_is_a_note(monkeypatch):
+    monkeypatch.setattr(doctor.shutil, "which", lambda program, path: None if program == "jq" else program)
+    _, found = doctor._programs()
+    assert (found.state, found.fix) == (doctor.State.NOTE, "apt-get install jq")
+
+
+def test_a_user_without_sbin_in_the_path_has_its_programs(monkeypatch, tmp_path):
+    for program in (*doctor.PROGRAMS, *doctor.OF_EXAMPLES):
+        (tmp_path / program).write_text("")
+        (tmp_path / program).chmod(0o755)
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(doctor, "SBIN", str(tmp_path))
+    (found,) = doctor._programs()
+    assert found.state is doctor.State.OK
+
+
+def test_what_only_root_can_look_at_is_unknown_to_others_and_not_missing(monkeypatch):
+    monkeypatch.setattr(doctor.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(doctor, "datapath", lambda: "netdev")
+    monkeypatch.setattr(doctor, "records", lambda: pytest.fail("root's"))
+    monkeypatch.setattr(doctor, "kernel_has", lambda _: pytest.fail("root's"))
+
+    def refused(_):
+        raise RunError("permission denied")
+
+    monkeypatch.setattr(doctor, "run", refused)
+    found = {finding.name: finding for finding in doctor.examine()}
+    for name in ("Open vSwitch", "datapath", "HTB", "netem", "leftovers"):
+        assert found[name] == doctor.Finding(name, doctor.State.NOTE, "unknown: needs root to look")
+    assert found["root"].state is doctor.State.MISSING
+
+
+@pytest.mark.parametrize(
+    ("started", "fix"),
+    [
+        ("/lab/.venv/bin/ringlab", "sudo /lab/.venv/bin/ringlab ..."),
+        ("/lab/ringlab/__main__.py", "sudo /lab/.venv/bin/python -m ringlab ..."),
+    ],
+)
+def test_sudo_is_told_the_whole_path_as_it_searches_folders_of_its_own(monkeypatch, started, fix):
+    monkeypatch.setattr(doctor.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(doctor.sys, "argv", [started, "doctor"])
+    monkeypatch.setattr(doctor.sys, "executable", "/lab/.venv/bin/python")
+    (found,) = doctor._root()
+    assert found.fix == fix
 
 
 def test_a_congestion_control_that_namespaces_may_not_use_is_refused_with_the_fix(monkeypatch):
