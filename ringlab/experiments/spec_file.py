@@ -98,7 +98,7 @@ class Transport(Model):
     congestion: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,15}$")] = "reno"
     """TCP's congestion control."""
     queue: Annotated[int | None, BeforeValidator(auto(_size))] = None
-    """Bytes that wait at a link at most; auto: from the link's rate."""
+    """Bytes that wait at a link at most; auto: 1 MiB."""
     delays: Literal["auto", "relay", "none"] = "auto"
     """How links get their latency: auto (by the kernel, if it can), relay (by a process, at a cost), none."""
 
@@ -132,7 +132,7 @@ class SpecFile(Model):
     ranks: Annotated[int, Field(ge=2, le=MAX_RANKS)] | None = None
     """How many; by default as many as hosts."""
     collective: Annotated[str, BeforeValidator(one_of(["all_reduce"]))] = "all_reduce"
-    """The operation."""
+    """The operation: all_reduce."""
     algorithm: str
     """The schedule: ring, halving-doubling, ... (ringlab schedule --help), or auto: chosen by measured costs."""
     library: Annotated[str, BeforeValidator(one_of(EMULATED))] = "ringlab"
