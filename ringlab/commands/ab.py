@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,7 +153,7 @@ def _test_of_policies(
         raise UsageError(f"{policies[0]} alone: an A/B needs two policies; name another")
     written = {
         "base": _written(what, options),
-        "arms": {_word(policy): {"policy": _entry(policy)} for policy in policies},
+        "arms": {word: {"policy": _entry(policy)} for word, policy in zip(_words(policies), policies, strict=True)},
         "backend": _backend_of_a_test(backend),
     }
     text = yaml.safe_dump(written, sort_keys=False)
@@ -221,6 +223,14 @@ def _entry(policy: str) -> Any:
     return {"ecmp": {"seeds": ECMP_SEEDS}} if policy == "ecmp" else policy
 
 
-def _word(policy: str) -> str:
-    """A policy's text as the name of an arm."""
-    return policy.replace("=", ":").replace(",", ":")
+def _words(policies: Sequence[str]) -> list[str]:
+    """The policies' texts as names of arms. UsageError where one is there twice."""
+    from ringlab.experiments.ab.ab_file import MAX_NAME  # noqa: PLC0415 - only where it is used
+
+    found: list[str] = []
+    for place, policy in enumerate(policies):
+        if policy in policies[:place]:
+            raise UsageError(f"{policy} is there twice; --aa compares the first policy with itself")
+        word = re.sub(r"[^A-Za-z0-9._+:-]+", ":", policy)[-MAX_NAME:].lstrip("._+:-")
+        found.append(f"{word[: MAX_NAME - 3]}:{place}" if word in found or not word else word)
+    return found

@@ -84,6 +84,24 @@ def read_arms(
     return tuple(arms.values())
 
 
+def placed(entries: object, folder: Path) -> object:
+    """The items of ``arms`` with whole paths of policies of one's own: they are read again, from anywhere."""
+    if not isinstance(entries, list):
+        return entries
+    return [
+        {_placed(name, folder): options for name, options in entry.items()}
+        if isinstance(entry, dict)
+        else _placed(entry, folder)
+        for entry in entries
+    ]
+
+
+def _placed(text: Any, folder: Path) -> Any:
+    if not isinstance(text, str) or not text.startswith(OWN):
+        return text
+    return OWN + str((folder / text.removeprefix(OWN)).absolute())
+
+
 def _wrong(arm: Arm, folder: Path, check_library: CheckLibrary) -> Iterator[str]:
     for one, text in ((partial(known, folder=folder), arm.policy), (check_library, arm.library)):
         try:
@@ -123,8 +141,9 @@ def _pair(entry: Any, path: FieldPath, known: Sequence[str], problems: Problems)
 def _written(entry: Any, path: FieldPath, problems: Problems) -> Iterator[_Written]:
     """Every arm that one item of ``arms`` stands for."""
     if isinstance(entry, str):
-        policy, plus, library = entry.partition("+")
-        yield _Written(policy, library if plus else None, path)
+        start = entry.rfind("/") + 1 if entry.startswith(OWN) else 0  # folders may have a plus in their names
+        policy, plus, library = entry[start:].partition("+")
+        yield _Written(entry[:start] + policy, library if plus else None, path)
     elif not isinstance(entry, dict) or len(entry) != 1:
         problems.add(path, "is no policy; write one like pinned, ecmp:seed=1 or {ecmp: {seeds: [1, 2, 3]}}")
     else:

@@ -86,7 +86,8 @@ def _training(name: str, data: Mapping[str, Any]) -> Entry:
 
 def _ab(name: str, data: Mapping[str, Any]) -> Entry:
     found = data["found"]
-    verdicts = Counter(one["verdict"] for one in found["comparisons"]) if found else Counter({"a/a differs": 1})
+    without = "a/a differs" if (data["aa"] or {}).get("looks") else "unfit"
+    verdicts = Counter(one["verdict"] for one in found["comparisons"]) if found else Counter([without])
     backend = "+".join(sorted(set(data["backends"].values())))
     blocks = f"{sum(block['counted'] for block in found['blocks'])} blocks" if found else "no block"
     what = f"{' | '.join(data['specs'])}, {blocks}"

@@ -7,6 +7,7 @@ A run is there whole or not at all, and is never overwritten: it is written besi
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -57,6 +58,16 @@ def save(
             **beside,
         },
     )
+
+
+def check_root(root: Path) -> None:
+    """RunError where runs can't be kept in ``root``: before hours of measuring. It is made."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{root}: can't be made: {error.strerror}; name another folder by --out") from None
+    if not os.access(root, os.W_OK):
+        raise RunError(f"{root}: can't be written; is the folder yours?")
 
 
 def save_files(folder: Path, files: Mapping[str, bytes]) -> Path:

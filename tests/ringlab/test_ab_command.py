@@ -52,6 +52,17 @@ def test_specs_are_arms_named_after_their_files(ab, tmp_path):
     assert "thin is 0.50 [0.50, 0.50] times as fast as wide at 4 MiB: slower" in out
 
 
+def test_any_policy_can_take_part_in_a_test(ab, tmp_path):
+    mine = ROOT / "examples" / "my_policy.py"
+    fabric = "leaf-spine:leaves=4,spines=2,hosts=2"
+    code, _, said = ab(fabric, f"file:{mine}", "ecmp:seed=$seed", "--blocks", "6", "--backend", "simulated")
+    assert code == 0, said
+    (folder,) = (tmp_path / "runs").iterdir()
+    names = list(json.loads((folder / "ab.json").read_text())["specs"])
+    assert names[0].endswith("my_policy.py")
+    assert names[1] == "ecmp:seed:seed"
+
+
 def test_policies_with_an_option_of_a_test_are_a_test(ab):
     code, out, _ = ab(
         "leaf-spine:leaves=4,spines=2,hosts=2",
@@ -88,6 +99,7 @@ def test_hashes_that_are_drawn_anew_have_a_spread(ab, tmp_path):
     assert code == 0
     found = json.loads(out)["found"]
     assert len({block["times_us"]["hashed"]["4194304"] for block in found["blocks"]}) > 1
+    assert found["rules"]["trim"] == 0, "a draw of a hash is no noise"
     assert len({block["times_us"]["pinned"]["4194304"] for block in found["blocks"]}) == 1
     assert found["comparisons"][0]["verdict"] == "slower"
     assert 0.4 < found["comparisons"][0]["low"] < found["comparisons"][0]["high"] < 1
@@ -103,6 +115,8 @@ def test_hashes_that_are_drawn_anew_have_a_spread(ab, tmp_path):
         ([ROOT / "examples/ab.yaml", "--backend", "both"], "--backend both: a test is emulated or simulated"),
         (["star:hosts=4", "pinned", "--aa", "--backend", "simulated"], "pinned alone: an A/B needs two policies"),
         (["star:hosts=4", "pinned", "ecmp", "--aa", "--baseline", "x"], "--baseline: a test has none"),
+        (["star:hosts=4", "pinned", "pinned", "--aa"], "pinned is there twice; --aa compares the first policy"),
+        ([ROOT / "examples/ring.yaml", ROOT / "examples/ring.yaml"], "ring.yaml is there twice; --aa compares"),
         ([ROOT / "examples/ab.yaml", "--scale", "0.1"], "--scale 0.1: a time dilation is a number from 1"),
         ([ROOT / "examples/ring.yaml", ROOT / "examples/leaf-spine.yaml"], "arm ring has 2 policies"),
     ],

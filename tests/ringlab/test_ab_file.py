@@ -68,9 +68,32 @@ def test_files_are_sought_from_the_file_that_names_them(tmp_path):
     )
     wanted = read("base: specs/base.yaml\narms: {a: {}, b: {channels: 2}}\n", tmp_path)
     assert wanted.arms[0].spec(1, 1).fabric.hosts == ("h1", "h2")
-    both, text = ab_file.of_specs([tmp_path / "specs" / "base.yaml"] * 2, "emulated")
-    assert len({arm.name for arm in both.arms}) == 1  # the command sees the same file twice: told by check
+    text = (tmp_path / "specs" / "base.yaml").read_text()
+    (tmp_path / "base.yaml").write_text(text.replace("f.yaml", "star:hosts=2"))
+    both, text = ab_file.of_specs([tmp_path / "specs" / "base.yaml", tmp_path / "base.yaml"], "emulated")
+    assert [arm.name for arm in both.arms] == [str(tmp_path / "specs" / "base.yaml"), str(tmp_path / "base.yaml")]
     assert '"specs"' in text
+    with pytest.raises(UsageError, match=r"base\.yaml is there twice; --aa"):
+        ab_file.of_specs([tmp_path / "base.yaml"] * 2, "emulated")
+
+
+def test_policies_of_ones_own_are_sought_from_the_file_that_names_them(tmp_path):
+    for folder in ("one", "other+1"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.py").write_text("def route(fabric, demands):\n    return {}\n")
+        (tmp_path / folder / f"{folder[:3]}.yaml").write_text(
+            "name: x\nfabric: star:hosts=2\nalgorithm: ring\nsizes: [1M]\n"
+            "arms: ['file:mine.py']\ncompare: []\nbaseline: {file: none.txt, line_rate: 1}\n"
+        )
+    policies = [f"file:{tmp_path}/one/mine.py", f"file:{tmp_path}/other+1/mine.py"]
+    wanted = read("base: one/one.yaml\narms: {a: {}, b: {policy: 'file:other+1/mine.py'}}\n", tmp_path)
+    assert [arm.spec(1, 1).arms[0].policy for arm in wanted.arms] == policies
+    (tmp_path / "one/none.txt").write_text("")
+    for folder in ("one", "other+1"):
+        file = tmp_path / folder / f"{folder[:3]}.yaml"
+        file.write_text(file.read_text().partition("compare")[0])
+    both, _ = ab_file.of_specs([tmp_path / "one/one.yaml", tmp_path / "other+1/oth.yaml"], "simulated")
+    assert [arm.spec(1, 1).arms[0].policy for arm in both.arms] == policies
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,21 @@
 """The blocks of an A/B on benches that are played: what is refused, made again, dropped, and when it ends."""
 
 import io
+import json
 from collections import Counter
 from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from controller.client import ControllerStartError
 from emulation.errors import MachineError, RunError
+from ringlab import errors
 from ringlab.errors import CheckError
+from ringlab.experiments import runs_entry
 from ringlab.experiments.ab import ab_file, session, table
 from ringlab.experiments.ab.outcome import to_data
-from ringlab.experiments.ab.runner import INTERRUPTED, UNFIT, Blocks, measured
+from ringlab.experiments.ab.runner import BROKEN, INTERRUPTED, UNFIT, Blocks, measured
 from ringlab.experiments.ab.stopping import BUDGET, NARROW, Rules
 from ringlab.experiments.result import Certificate, SizeResult
 
@@ -137,6 +141,19 @@ def test_who_has_enough_keeps_what_is_there(bench):
         blocks(bench(ill=lambda run: KeyboardInterrupt() if run == 3 else "valid"))
 
 
+@pytest.mark.parametrize("error", [MachineError("the disk is full"), OSError("the disk is full"), TypeError()])
+def test_what_breaks_late_keeps_what_is_there(bench, error):
+    rules = Rules(20, within=1e-9, same=0.02, seed=1)
+    found = blocks(bench(ill=lambda run: error if run == 12 else "valid"), rules=rules)
+    assert (found.stopped, found.counted, [look.blocks for look in found.looks]) == (BROKEN, 4, [4])
+    assert found.error == (str(error) or "TypeError")
+
+
+def test_a_controller_that_does_not_start_is_started_again(bench):
+    found = blocks(bench(ill=lambda run: ControllerStartError("not in 30 s") if run == 5 else "valid"))
+    assert (found.stopped, found.counted, [one.reason for one in found.refused]) == (NARROW, 6, ["not in 30 s"])
+
+
 def test_elements_that_came_out_wrong_never_enter(bench, monkeypatch):
     played = bench()
     usual = played.run
@@ -169,6 +186,27 @@ def test_without_a_whole_block_nothing_is_said_and_that_is_an_error(bench):
     said = out.file.getvalue()
     assert "No block was whole: nothing can be said." in said
     assert "9 turns refused" in said
+
+
+def test_an_a_b_that_broke_says_so_after_its_table(bench):
+    outcome = outcome_of(bench(ill=lambda run: OSError("no space left") if run == 12 else "valid"), within=1e-9)
+    with pytest.raises(errors.RunError, match="after 4 blocks, which are kept: no space left"):
+        session.check_outcome(outcome)
+
+
+def test_a_time_that_is_over_too_early_is_not_the_bench_s_fault(bench):
+    with pytest.raises(CheckError, match="the time was over before a block was whole; give more --time"):
+        session.check_outcome(outcome_of(bench(), time_s=0.0))
+
+
+def test_an_a_a_without_a_whole_block_says_nothing(bench):
+    outcome = outcome_of(bench({"a": 100.0, "a again": 100.0}, ill=lambda _: "invalid"), aa=True)
+    out = Console(width=110, file=io.StringIO())
+    table.show(outcome, out)
+    assert "A/A first, 0 blocks: nothing can be said. Stopped: block after block" in out.file.getvalue()
+    assert "no difference" not in out.file.getvalue()
+    entry = runs_entry._ab("x", json.loads(json.dumps(to_data(outcome))))
+    assert entry.verdicts == ("unfit",)
 
 
 def test_an_a_a_comes_first_and_a_bench_that_shows_a_difference_there_is_refused(bench):

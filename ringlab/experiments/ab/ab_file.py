@@ -25,6 +25,7 @@ from ringlab.experiments import fabrics
 from ringlab.experiments import spec as specs
 from ringlab.experiments.ab.arms import Arm
 from ringlab.experiments.ab.quantities import duration_s, share
+from ringlab.experiments.arms import placed
 from ringlab.experiments.spec_file import Form, Model, SpecError, base_of, by_shape, meant, one_of
 from ringlab.sweeps.changes import ChangeError, with_change
 from ringlab.sweeps.scenario import EMULATED, NEEDS, with_seed
@@ -40,8 +41,12 @@ SAME = 0.02
 MAX_ARMS = 16
 MAX_BLOCKS = 1000
 
-NAME = r"[A-Za-z0-9][A-Za-z0-9._+:-]{0,39}"
+MAX_NAME = 40
+NAME = rf"[A-Za-z0-9][A-Za-z0-9._+:-]{{0,{MAX_NAME - 1}}}"
 """Of an arm."""
+
+UNUSED = ("baseline", "compare")
+"""Fields of a spec that an A/B has no use for."""
 
 _WHERE = "arm"
 
@@ -113,6 +118,9 @@ def of_specs(paths: Sequence[Path], backend: str) -> tuple[Wanted, str]:
     names = [path.stem for path in paths]
     if len(set(names)) < len(names):
         names = [str(path) for path in paths]
+    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if twice:
+        raise UsageError(f"{twice} is there twice; --aa compares the first arm with itself")
     arms = []
     for name, path in zip(names, paths, strict=True):
         text = read_text(path, "spec")
@@ -192,16 +200,19 @@ def _arm(name: str, base: Mapping[str, Any], changes: Mapping[str, Any], backend
 
 def _base(document: Document, folder: Path, problems: Problems) -> dict[str, Any]:
     base, folder = base_of(document, folder, problems)
-    data = {key: value for key, value in base.data.items() if key not in ("policy", "baseline")}
+    data = {key: value for key, value in base.data.items() if key != "policy"}
     if "policy" in base.data:
         data["arms"] = [base.data["policy"]]
     return {"name": "ab", **_placed(data, folder)}
 
 
 def _placed(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """``data`` with its fabric's file, if it has one, as a whole path: it is read again, from anywhere."""
+    """``data`` with the files that it names as whole paths: it is read again, from anywhere."""
+    found = {key: value for key, value in data.items() if key not in UNUSED}
+    if "arms" in found:
+        found["arms"] = placed(found["arms"], folder)
     file = fabrics.file_named(data.get("fabric"))
-    return dict(data) if file is None else {**data, "fabric": {"file": str((folder / file).absolute())}}
+    return found if file is None else {**found, "fabric": {"file": str((folder / file).absolute())}}
 
 
 def _check_specs(arms: Sequence[Arm], problems: Problems) -> None:

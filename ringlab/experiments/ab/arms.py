@@ -18,7 +18,7 @@ from ringlab.experiments.figures import size_text
 from ringlab.experiments.spec import Spec
 from ringlab.sweeps.scenario import SIMULATED, canonical, seed_of, takes_seed, with_seed
 
-OF_ONE_ARM = ("arms", "library", "name", "compare", "baseline")
+OF_ONE_ARM = ("arms", "library", "name")
 """Fields of a spec that don't ask for a fabric of one's own."""
 
 

@@ -42,7 +42,10 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a course of blocks gave. ``stopped``: narrow, budget, interrupted, or unfit (too few valid turns)."""
+    """What a course of blocks gave. ``stopped``: narrow, budget, interrupted, unfit (too few valid turns), or broken.
+
+    ``error`` is what broke it.
+    """
 
     arms: tuple[str, ...]
     rules: Rules
@@ -50,6 +53,7 @@ class Found:
     refused: tuple[Refused, ...]
     looks: tuple[Look, ...]
     stopped: str
+    error: str = ""
 
     @property
     def counted(self) -> int:
@@ -122,7 +126,10 @@ def _found_of(data: Mapping[str, Any] | None) -> dict[str, Any] | None:
         return None
     own = [field.name for field in fields(Interval)]
     looks = [
-        {**look, "judged": [{**one, "interval": {name: one[name] for name in own}} for one in look["judged"]]}
+        {
+            **look,
+            "judged": [{**one, "interval": {name: one[name] for name in own if name in one}} for one in look["judged"]],
+        }
         for look in data["looks"]
     ]
     return {**data, "looks": looks}

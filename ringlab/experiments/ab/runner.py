@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from statistics import geometric_mean, median
 
+from controller.client import ControllerStartError
 from ringlab.errors import exit_code_of
 from ringlab.experiments.ab.arms import Arm, joined
 from ringlab.experiments.ab.design import Order, order
@@ -24,7 +25,7 @@ RETRIES = 2
 DROPPED_IN_A_ROW = 3
 """Blocks: then the bench is not fit for the comparison."""
 
-UNFIT, INTERRUPTED = "unfit", "interrupted"
+UNFIT, INTERRUPTED, BROKEN = "unfit", "interrupted", "broken"
 RUN_FAILED = 4
 
 Run = Callable[[Spec, str], Result]
@@ -50,7 +51,7 @@ class Blocks:
         """Warm-up and blocks, until the course is over, the time spent, the bench unfit, or its user has enough."""
         began, number, dropped = self.now(), 0, 0
         course = Course(self.rules, [arm.name for arm in self.arms], self.sizes)
-        stopped = None
+        stopped, wrong = None, ""
         while course.stopped is None and stopped is None:
             try:
                 block = self._block(number, course.looked[-1] if course.looked else None)
@@ -58,6 +59,11 @@ class Blocks:
                 if not course.blocks:
                     raise
                 stopped = INTERRUPTED  # who watches sees widths and no ratios: as good an end as any
+                break
+            except Exception as error:  # of whatever kind: hours of blocks are not lost for it
+                if not course.blocks:
+                    raise
+                stopped, wrong = BROKEN, str(error) or type(error).__name__
                 break
             whole = len(block.times_us) == len(self.arms)
             dropped = 0 if whole else dropped + 1
@@ -77,6 +83,7 @@ class Blocks:
             refused=tuple(self.refused),
             looks=tuple(course.looked),
             stopped=stopped or course.stopped or "",
+            error=wrong,
         )
 
     def _spent(self, began: float) -> bool:
@@ -108,7 +115,7 @@ class Blocks:
                 result = self.run(spec, members[0].backend)
                 reason = why_not(result)
             except Exception as error:
-                if exit_code_of(error) != RUN_FAILED:
+                if exit_code_of(error) != RUN_FAILED and not isinstance(error, ControllerStartError):
                     raise
                 reason = str(error)
             if reason is None:

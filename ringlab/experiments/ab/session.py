@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,16 @@ from typing import Any
 import click
 
 from controller.routing.spray import ONLY_SIMULATED
-from ringlab.errors import CheckError, UsageError
+from ringlab.errors import CheckError, RunError, UsageError
 from ringlab.experiments import progress, runner, simulated, store, table
 from ringlab.experiments.ab import arms as ab_arms
 from ringlab.experiments.ab import plot
 from ringlab.experiments.ab import table as ab_table
 from ringlab.experiments.ab.ab_file import Wanted
 from ringlab.experiments.ab.arms import Arm
+from ringlab.experiments.ab.interval import TRIM
 from ringlab.experiments.ab.outcome import Found, Outcome, to_data
-from ringlab.experiments.ab.runner import INTERRUPTED, UNFIT, Blocks
+from ringlab.experiments.ab.runner import BROKEN, INTERRUPTED, UNFIT, Blocks
 from ringlab.experiments.ab.stopping import Rules
 from ringlab.experiments.result import Result
 from ringlab.experiments.simulated_job import SPRAY
@@ -62,6 +63,7 @@ def run_and_keep(
     wanted: Wanted, text: str, root: Path, framework: str, scale: float | None, json_target: str | None
 ) -> Outcome:
     """Run, keep in ``root``, print the table (or, with ``-``, the JSON object alone) on standard output."""
+    store.check_root(root)
     with progress.talk() as talk:
         outcome = run(wanted, Benches(framework), scale, talk.say)
     data = json.dumps(to_data(outcome), indent=2, allow_nan=False) + "\n"
@@ -87,15 +89,19 @@ def run(wanted: Wanted, benches: Benches, scale: float | None, say: Say) -> Outc
     sizes = ab_arms.check(wanted.arms, seed)
     _check_backends(wanted.arms, seed)
     scale = common_scale(wanted.arms, seed, scale, say)
-    rules = Rules(wanted.blocks, wanted.within, wanted.same, seed)
+    trim = 0.0 if any(arm.is_drawn for arm in wanted.arms) else TRIM  # a hash's draws are no noise: all of them count
+    rules = Rules(wanted.blocks, wanted.within, wanted.same, seed, trim)
     aa = found = None
+    left_s, began = wanted.time_s, time.monotonic()
     if wanted.aa:
-        of_aa = Rules(min(AA_BLOCKS, wanted.blocks), wanted.within, wanted.same, seed)
+        of_aa = replace(rules, blocks=min(AA_BLOCKS, wanted.blocks))
         aa = _blocks(ab_arms.twice(wanted.arms), of_aa, sizes, benches, say, scale, wanted.time_s, "A/A: ")
         if aa.stopped == INTERRUPTED:
             raise KeyboardInterrupt
-    if aa is None or not (aa.differs() or aa.stopped == UNFIT):
-        found = _blocks(wanted.arms, rules, sizes, benches, say, scale, wanted.time_s, "")
+        if left_s is not None:
+            left_s = max(0.0, left_s - (time.monotonic() - began))
+    if aa is None or not (aa.differs() or aa.stopped in (UNFIT, BROKEN) or not aa.last):
+        found = _blocks(wanted.arms, rules, sizes, benches, say, scale, left_s, "")
     return Outcome(
         id=store.run_id(created, wanted.name, f"ab{secrets.token_hex(3)}"),
         name=wanted.name,
@@ -112,14 +118,18 @@ def run(wanted: Wanted, benches: Benches, scale: float | None, say: Say) -> Outc
 
 
 def check_outcome(outcome: Outcome) -> None:
-    """CheckError where the bench is not fit to tell."""
+    """CheckError where the bench is not fit to tell, RunError where something broke it; what was measured is kept."""
     if outcome.aa and outcome.aa.differs():
         raise CheckError(
             "the bench shows a difference between equal arms, so the A/B was not run; "
             "is something else running here? One A/A in twenty does so by chance: try again"
         )
     for found in (outcome.aa, outcome.found):
-        if found and (found.stopped == UNFIT or not found.last):
+        if found and found.stopped == BROKEN:
+            raise RunError(f"after {found.counted} blocks, which are kept: {found.error}")
+        if found and not found.last and found.stopped != UNFIT:
+            raise CheckError("the time was over before a block was whole; give more --time, or fewer or smaller sizes")
+        if found and found.stopped == UNFIT:
             why = [f"; the last refused one, block {one.block}: {one.reason}" for one in found.refused[-1:]]
             raise CheckError(f"too few valid turns{''.join(why)}")
 

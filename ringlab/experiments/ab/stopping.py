@@ -15,7 +15,7 @@ from math import log
 
 import numpy as np
 
-from ringlab.experiments.ab.interval import interval
+from ringlab.experiments.ab.interval import TRIM, interval
 from ringlab.experiments.ab.spending import level_of_last
 from ringlab.experiments.ab.verdict import Judged, judge
 
@@ -36,12 +36,16 @@ Times = Mapping[str, Mapping[int, float]]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What was decided before the first block. ``within`` and ``same`` are shares: 0.02 is 2 %."""
+    """What was decided before the first block. ``within`` and ``same`` are shares: 0.02 is 2 %.
+
+    ``trim`` of the blocks do not count at either end.
+    """
 
     blocks: int
     within: float
     same: float
     seed: int
+    trim: float = TRIM
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ class Course:
         level = level_of_last(numbers, self.rules.blocks, ALPHA / len(self._logs), ends=ends)
         rng = np.random.default_rng([self.rules.seed, self.blocks])
         judged = tuple(
-            judge(arm, self._first, size, interval(logs, level, rng), self.rules.same)
+            judge(arm, self._first, size, interval(logs, level, rng, self.rules.trim), self.rules.same)
             for (arm, size), logs in self._logs.items()
         )
         self.looked.append(Look(self.blocks, judged))

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ringlab.experiments.ab.interval import ALIKE, BCA, NONE, STUDENT
 from ringlab.experiments.ab.outcome import Found, Outcome
-from ringlab.experiments.ab.runner import INTERRUPTED, UNFIT
+from ringlab.experiments.ab.runner import BROKEN, INTERRUPTED, UNFIT
 from ringlab.experiments.ab.stopping import ALPHA, NARROW
 from ringlab.experiments.ab.verdict import Judged, figures
 from ringlab.experiments.figures import UNKNOWN, size_text, time_text
@@ -62,8 +62,14 @@ def _seconds(found: Found) -> float:
 
 
 def _aa(aa: Found) -> Iterator[RenderableType]:
-    said = "the bench shows a difference between equal arms" if aa.differs() else "no difference between equal arms"
-    yield Text(f"A/A first, {aa.counted} blocks: {said}", "bold red" if aa.differs() else "")
+    said = "no difference between equal arms"
+    if aa.differs():
+        said = "the bench shows a difference between equal arms"
+    elif not aa.last:
+        said = f"nothing can be said. {stop_text(aa)}"
+    yield Text(f"A/A first, {aa.counted} blocks: {said}", "bold red" if aa.differs() or not aa.last else "")
+    if not aa.last:
+        yield from _refused(aa)
     for one in aa.last.judged if aa.last else ():
         yield Text(f"  {size_text(one.size_bytes)}: {figures(one.interval)}")
 
@@ -110,12 +116,15 @@ def _footnotes(outcome: Outcome, found: Found) -> Iterator[RenderableType]:
 
 def stop_text(found: Found) -> str:
     """Why it ended when it did."""
-    if found.stopped == UNFIT:
-        return "Stopped: block after block had turns that can't be believed; the machine does not carry this."
-    if found.stopped == INTERRUPTED:
-        return f"Stopped by hand after {found.counted} blocks."
-    if found.stopped == NARROW:
-        return f"Stopped after {found.counted} blocks: every interval is within {found.rules.within:.3g} of its middle."
+    told = {
+        UNFIT: "Stopped: block after block had turns that can't be believed; the machine does not carry this.",
+        BROKEN: f"Stopped after {found.counted} blocks: {found.error}",
+        INTERRUPTED: f"Stopped by hand after {found.counted} blocks.",
+        NARROW: f"Stopped after {found.counted} blocks: "
+        f"every interval is within {found.rules.within:.3g} of its middle.",
+    }
+    if found.stopped in told:
+        return told[found.stopped]
     if not found.last:
         return "Stopped: the time was over before a block was whole."
     widest = max(one.interval.width for one in found.last.judged)
@@ -132,6 +141,8 @@ def _method(found: Found) -> str:
         return "No block was whole: nothing can be said."
     methods = Counter(one.interval.method for one in found.last.judged)
     told = ", ".join(METHODS[method] for method in methods)
+    trim = max(one.interval.trim for one in found.last.judged)
+    told += f", without {trim:.0%} of the blocks at either end" if trim else ""
     return (
         f"Intervals: {told}; with {1 - ALPHA:.0%} all {len(found.last.judged)} hold at every look "
         f"(Bonferroni over comparisons, spending over {len(found.looks)} looks)."

@@ -91,7 +91,7 @@ def _connected(scheduler: str) -> Iterator[Client]:
     try:
         from distributed import Client  # noqa: PLC0415 - an optional extra
     except ImportError:
-        raise MachineError("Dask is not installed: pip install 'ringlab[dask]'") from None
+        raise MachineError("Dask is not installed: pip install -e '.[dask]' in ringlab's folder") from None
     try:
         client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:

@@ -95,7 +95,7 @@ def _executor(site: Site, folder: Path, workers: int | None, *, exclusive: bool)
     try:
         from submitit import AutoExecutor  # noqa: PLC0415 - an optional extra
     except ImportError:
-        raise MachineError("submitit is not installed: pip install 'ringlab[slurm]'") from None
+        raise MachineError("submitit is not installed: pip install -e '.[slurm]' in ringlab's folder") from None
     if site.cluster == SLURM and not shutil.which("sbatch"):
         raise MachineError("no sbatch here: start it on a login node of the cluster, or try --slurm-cluster local")
     executor = AutoExecutor(folder=folder, cluster=site.cluster)
