@@ -211,7 +211,7 @@ def test_a_library_that_does_not_load_is_one_line(library, monkeypatch):
         raise ImportError("libmpi.so: not found")
 
     monkeypatch.setattr(peers, "import_module", broken)
-    with pytest.raises(MissingError, match=r"can't be used here \(libmpi.so: not found\): pip install 'ringlab\["):
+    with pytest.raises(MissingError, match=r"can't be used here \(libmpi.so: not found\): pip install -e '\.\["):
         version(library)
 
 
