@@ -21,6 +21,7 @@ HEAD = (
 
 HEAD_OF_AB = (
     "run", "name", "arm", "than", "size_bytes", "ratio", "low", "high", "confidence", "verdict", "blocks", "method",
+    "trim",
 )  # fmt: skip
 """Above 1, ``ratio`` says that ``arm`` took less time."""
 
