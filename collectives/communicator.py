@@ -142,6 +142,7 @@ class Communicator:
         self._watch = watch
         self._loop: Loop | None = None
         self._bound: dict[_Call, _Ready] = {}
+        self._bound_of_two: dict[_Call, _Ready] = {}  # of two ranks: what all agreed on, all forget at once
         self._schedules: dict[tuple[Operation, str], Schedule] = {}
         if schedule is not None and schedule.operation != ALL_REDUCE:
             self._algorithms[schedule.operation.name] = GIVEN
@@ -337,8 +338,8 @@ class Communicator:
         self.all_reduce(sizes)
         came = sizes[:, self.rank]
         out = np.empty(int(came.sum()), dtype=array.dtype)
-        call = _Call(Operation("all_to_all"), self.num_ranks, array.dtype, "sum")
-        schedule = self._schedule(call)
+        busiest = int(max(sizes.sum(axis=0).max(), sizes.sum(axis=1).max(), self.num_ranks))  # the same on all ranks
+        schedule = self._schedule(_Call(Operation("all_to_all"), busiest, array.dtype, "sum"))
         self._connect(schedule)
         program = compile_program(schedule, self.rank, 0, array.itemsize, sizes.reshape(-1))
         bound = Bound(Progress(program), self._opened(), array.dtype)
@@ -448,20 +449,21 @@ class Communicator:
         self.operations[count * dtype.itemsize] += 1
         return (self._bound.get(call) or self._keep(call, self.schedule)).bound
 
-    def _ready(self, call: _Call) -> _Ready:
+    def _ready(self, call: _Call, kept: dict[_Call, _Ready] | None = None) -> _Ready:
         schedule = self._schedule(call)
         self._connect(schedule)
-        return self._keep(call, schedule)
+        return self._keep(call, schedule, kept)
 
-    def _keep(self, call: _Call, schedule: Schedule) -> _Ready:
-        if len(self._bound) >= KEPT:
-            del self._bound[next(iter(self._bound))]
+    def _keep(self, call: _Call, schedule: Schedule, kept: dict[_Call, _Ready] | None = None) -> _Ready:
+        kept = self._bound if kept is None else kept
+        if len(kept) >= KEPT:
+            del kept[next(iter(kept))]
         program = compile_program(schedule, self.rank, call.elements, call.dtype.itemsize)
         self._room(program, call.dtype)
         combine = _mean_of_two if call.op == "mean of two" else combiner(call.op, call.dtype)
         bound = Bound(Progress(program, self._watch), self._opened(), call.dtype)
-        self._bound[call] = _Ready(bound, combine, program.scratch_bytes, schedule is self.schedule)
-        return self._bound[call]
+        kept[call] = _Ready(bound, combine, program.scratch_bytes, schedule is self.schedule)
+        return kept[call]
 
     def _room(self, program: Program, dtype: np.dtype[Any]) -> Array:
         """Scratch for the program; the largest that was needed is kept."""
@@ -496,7 +498,7 @@ class Communicator:
         nothing = slice(0, 0)
         for flat in (told, array.reshape(-1)):
             call = _Call(operation, flat.size, flat.dtype, "sum")
-            ready = self._bound.get(call) or self._ready(call)
+            ready = self._bound_of_two.get(call) or self._ready(call, self._bound_of_two)
             mine, theirs = (flat, flat[nothing]) if source == self.rank else (flat[nothing], flat)
             self._opened().run(ready.bound, Memory(mine, theirs, OPS["sum"]))
             if flat is told and not np.array_equal(told, header):

@@ -194,14 +194,15 @@ class _Bench:
         data = self._data(test, count, in_place=in_place)
         times_s = np.zeros(iters)
         wrong = np.zeros(1, dtype=np.int64)
+        clock = process_time if self._options.cpu_time else perf_counter
         for iteration in range(iters):
             data.prepare()
             self._communicator.barrier()
             if self._reports:
                 self._reports.operation_begins()
-            began = perf_counter()
+            began = clock()
             self._run(test, count, data.views)
-            times_s[iteration] = perf_counter() - began
+            times_s[iteration] = clock() - began
             if self._reports:
                 self._reports.operation_ends()
             wrong += data.count_wrong()

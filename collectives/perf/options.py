@@ -168,6 +168,8 @@ def parse(words: Sequence[str]) -> Options:
             raise UsageError(f"{flag} {value}: 0 or more")
     if bool(given.report_steps) != (given.report_fd is not None):
         raise UsageError("--report-steps and --report-fd: give both or neither")
+    if given.check_timed and (given.agg_iters, given.blocking) != (1, 0):
+        raise UsageError("--check-timed: each operation begins at a barrier and is timed alone; leave -m and -z out")
     if given.timeout <= 0 or given.rendezvous_timeout <= 0:
         raise UsageError("--timeout and --rendezvous-timeout: seconds, more than 0")
     if given.per_iter_skip >= min(iters):

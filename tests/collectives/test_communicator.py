@@ -168,6 +168,21 @@ def test_many_sizes_forget_the_oldest_program(group, address, monkeypatch):
     assert in_group(group, address, 2, sums) == [[2, 4, 6, 8, 10, 2]] * 2
 
 
+def test_what_two_ranks_send_makes_nobody_forget_what_all_agreed_on(group, address, monkeypatch):
+    monkeypatch.setattr("collectives.communicator.KEPT", 3)
+
+    def sums(ready):
+        first = int(ready.all_reduce(np.ones(1000, dtype=np.int32)).sum())
+        for count in range(1, 7):
+            if ready.rank == 0:
+                ready.send(np.ones(count), to=1)
+            elif ready.rank == 1:
+                assert ready.receive(np.zeros(count), source=0).sum() == count
+        return first, int(ready.all_reduce(np.ones(1000, dtype=np.int32)).sum())
+
+    assert in_group(group, address, 3, sums) == [(3000, 3000)] * 3
+
+
 # -- what goes wrong --------------------------------------------------------------------
 def test_ranks_that_call_different_things_are_told(group, address):
     def one(rank):

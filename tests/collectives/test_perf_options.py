@@ -63,6 +63,7 @@ def test_local_ranks_share_an_address():
         ("--ranks 2 -b 2K -e 1K", "-b 2K is above -e 1K"),
         ("--ranks 2 -b 1T", "-b: '1T' is no size"),
         ("--ranks 2 --sizes 1,x", "--sizes: 'x' is no size"),
+        ("--ranks 2 --check-timed -m 2", "--check-timed: each operation begins at a barrier"),
         ("--ranks 2 -n x", "-n x: a number, or one for each of --sizes"),
         ("--ranks 2 --sizes 8,1K -n 3,0", "-n 0: at least 1"),
         ("--ranks 2 --sizes 8,1K -n 3,4,5", "-n 3,4,5: 3 numbers, but 2 --sizes"),

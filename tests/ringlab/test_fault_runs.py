@@ -49,7 +49,7 @@ def turn(ready, text):
     assert problems.errors == []
     noted: list[str] = []
     faults = Faults(scaled(read, SCALE), noted.append)
-    block = ready.measure([SIZE], 0, OPERATIONS, 20.0, faults=faults)
+    block = ready.measure([SIZE], 0, [OPERATIONS], 20.0, faults=faults)
     assert faults.never_came == ()
     return block.sizes[0], [note.partition(" (")[0] for note in noted]
 
@@ -124,7 +124,7 @@ def test_a_rank_that_is_killed_ends_the_others_at_once(ready):
 
 
 def test_after_all_that_the_fabric_is_whole(ready):
-    block = ready.measure([SIZE], 0, OPERATIONS, 20.0)
+    block = ready.measure([SIZE], 0, [OPERATIONS], 20.0)
     assert block.sizes[0].wrong == 0
     assert max(block.sizes[0].times_us) < 0.12e6
 
