@@ -15,6 +15,7 @@ import json
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext, redirect_stdout
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -52,6 +53,16 @@ arms: {full: {}, less: {fabric.rate: RATE}}
 
 def main():
     given = arguments()
+    with redirect_stdout(sys.stderr) if given.json == "-" else nullcontext():
+        data = measured(given)
+    if given.json:
+        text = json.dumps(data, indent=1) + "\n"
+        sys.stdout.write(text) if given.json == "-" else Path(given.json).write_text(text)
+    return 0
+
+
+def measured(given):
+    """All tables and verdicts, printed; and as data."""
     times = 200 if given.quick else 1000
     cases, origin, seconds = ab_noise.load()
     print(f"noise: {origin['by']}; {origin['measured']}, {origin['cpus']} processors, turns {origin['verdicts']}")
@@ -69,11 +80,7 @@ def main():
     for one in results:
         word = "met" if one["met"] else "MISSED"
         print(f"{one['name']}: {one['value']} {one['unit']}, goal {one['goal']}: {word}")
-    if given.json:
-        data = {"results": results, "samples": rows, "coverage": covered, "peeking": peeking}
-        text = json.dumps(data, indent=1) + "\n"
-        sys.stdout.write(text) if given.json == "-" else Path(given.json).write_text(text)
-    return 0
+    return {"results": results, "samples": rows, "coverage": covered, "peeking": peeking}
 
 
 def arguments():
