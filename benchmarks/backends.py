@@ -56,9 +56,10 @@ def main():
     rows = []
     for fabric, algorithm, arms in CASES[:3] if given.quick else CASES:
         rows += measured(fabric, algorithm, arms, given.ranks)
-        show(rows)
+        if given.json != "-":
+            show(rows)
     results = judged(rows)
-    for one in results:
+    for one in results if given.json != "-" else ():
         print(f"{one['name']}: {one['value']} {one['unit']}, goal {one['goal']}: {'met' if one['met'] else 'MISSED'}")
     if given.json:
         text = json.dumps({"results": results, "samples": rows}, indent=1) + "\n"

@@ -59,7 +59,8 @@ def main():
     else:
         samples, memory = on_loopback(given)
         results = [*ratios(samples), *goals(samples), *memory]
-    show(samples, results)
+    if given.json != "-":
+        show(samples, results)
     if given.json:
         write(given.json, results, samples)
     return 0 if all(sample["wrong"] == 0 for sample in samples) else 1

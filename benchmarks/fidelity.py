@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import signal
 import subprocess
@@ -26,6 +27,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # before this folder, where files have packages' names
 
 from emulation import machine_settings
 from emulation.errors import EmulationError
@@ -274,6 +277,40 @@ def show(runs: Sequence[Run]) -> None:
             print(f"{name} of valid runs: median {median(values):.4f}, worst {values[-1]:.4f}")
 
 
+def show_limits(runs: Sequence[Run]) -> None:
+    sound = {kind.name for kind in SOUND}
+    wanted = suggested([run for run in runs if run.kind in sound])
+    print("limits by the rule, of the other half:", ", ".join(f"{name} {value:.3g}" for name, value in wanted.items()))
+
+
+def show_goals(figures: Sequence[dict[str, Any]]) -> None:
+    for figure in figures:
+        verdict = "met" if figure["met"] else "MISSED"
+        print(f"{figure['name']}: {figure['value']:.4g} (goal {figure['goal']:g}) {verdict}")
+
+
+def as_json(figures: Sequence[dict[str, Any]], runs: Sequence[Run]) -> str:
+    """JSON knows no infinity: null is the time of a run that has none, and the value of a goal that nothing shows."""
+    samples = [
+        asdict(run)
+        | {"time_us": _finite(run.time_us), "checks": {name: _finite(value) for name, value in run.checks.items()}}
+        for run in runs
+    ]
+    rows = [figure | {"value": _finite(figure["value"])} for figure in figures]
+    return json.dumps([*rows, {"name": "runs", "samples": samples}], allow_nan=False)
+
+
+def from_data(data: dict[str, Any]) -> Run:
+    """A run of ``as_json``."""
+    checks = {name: math.inf if value is None else value for name, value in data["checks"].items()}
+    time_us = math.inf if data["time_us"] is None else data["time_us"]
+    return Run(**data | {"time_us": time_us, "checks": checks})
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
 def main() -> None:
     """Collect, show, write; exit code 1 where a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -282,21 +319,17 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE", help="figures and every run ('-': standard output)")
     parser.add_argument("--runs", metavar="FILE", action="append", default=[], help="runs of before, from --json")
     options = parser.parse_args()
-    earlier = [Run(**run) for file in options.runs for run in json.loads(Path(file).read_text())[-1]["samples"]]
+    earlier = [from_data(run) for file in options.runs for run in json.loads(Path(file).read_text())[-1]["samples"]]
     runs = earlier + collect(40.0 if options.quick else options.seconds, lambda text: print(text, file=sys.stderr))
     names = dict.fromkeys(run.kind for run in runs)
     by_kind = [[run for run in runs if run.kind == name] for name in names]
     reported = [run for these in by_kind for run in (these[1::2] or these)]
-    show(reported)
-    sound = {kind.name for kind in SOUND}
-    wanted = suggested([run for these in by_kind for run in these[::2] if run.kind in sound])
-    print("limits by the rule, of the other half:", ", ".join(f"{name} {value:.3g}" for name, value in wanted.items()))
     figures = goals(reported)
-    for figure in figures:
-        print(
-            f"{figure['name']}: {figure['value']:.4g} (goal {figure['goal']:g}) {'met' if figure['met'] else 'MISSED'}"
-        )
-    data = json.dumps([*figures, {"name": "runs", "samples": [asdict(run) for run in runs]}])
+    if options.json != "-":
+        show(reported)
+        show_limits([run for these in by_kind for run in these[::2]])
+        show_goals(figures)
+    data = as_json(figures, runs)
     if options.json == "-":
         print(data)
     elif options.json:

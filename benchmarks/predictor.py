@@ -82,6 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="score a few sweeps only")
     parser.add_argument("--held-out", type=Path, metavar="DIR", help="score the sweeps in DIR instead, without a fit")
     options = parser.parse_args(arguments)
+    if options.fit and options.quick:
+        parser.error(f"--fit with --quick: {FILE.name} would get the intervals of a few sweeps; leave one of them out")
     if options.held_out:
         return held_out(options.held_out, options.json)
     sweeps = [sweep_of(published.load(name)) for name in published.names()]

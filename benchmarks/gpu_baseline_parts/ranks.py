@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -110,7 +111,12 @@ def await_all(processes, patience_s):
 
 
 def raise_failure(processes, folder):
-    for rank, process in enumerate(processes):
+    """Of the rank that ended by itself, if one did: others were killed here because of it."""
+
+    def blame(one):
+        return one[1].returncode == -signal.SIGKILL, one[1].returncode < 0
+
+    for rank, process in sorted(enumerate(processes), key=blame):
         if process.returncode:
             lines = Path(folder, f"rank-{rank}.txt").read_text(errors="replace").strip().splitlines()
             said = lines[-1] if lines else f"status {process.returncode}, and no word"

@@ -102,7 +102,10 @@ def _ranks(devices: Sequence[Device], name: str) -> int:
     counts = {len(ranks) for ranks in groups.values()}
     if len(counts) > 1:
         raise BaselineError(f"{name}: groups of {', '.join(map(str, sorted(counts)))} ranks; all must be of one size")
-    return counts.pop()
+    count = counts.pop()
+    if count < 2:
+        raise BaselineError(f"{name}: one rank alone, and nothing crosses a wire: measure with 2 GPUs at least (-g 2)")
+    return count
 
 
 def _collective(program: str, rows: Sequence[Row], nranks: int, name: str) -> str:

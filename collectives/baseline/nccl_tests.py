@@ -28,6 +28,8 @@ _RCCL = re.compile(r"\bRCCL version\s*:\s*(?P<library>\S+)")
 _RCCL_TESTS = re.compile(r"\brccl-tests: Version\s+(?P<tests>\S+)")
 _PROGRAM = re.compile(r"(?P<name>\w+_perf)\b")
 _ARM = "# ringlab arm "
+_PEER = re.compile(r"# Library: (?P<library>.*\S)")  # our own table's line of whoever took ringlab's place
+_MEASURED = re.compile(r"measured by (?P<library>.*)\)")
 _BY_RINGLAB = "measured by ringlab"  # our own table: no NCCL took part
 
 
@@ -64,12 +66,15 @@ def _counted(row: Row) -> Row:
 
 
 def _library(lines: Sequence[str]) -> str:
-    """The library's version, from nccl-tests' first line or from the library's own."""
+    """The library's version, from our own line of it, nccl-tests' first line or the library's own."""
+    for line in lines:
+        if found := _PEER.match(line):
+            return found["library"]
     for line in lines:
         if _BY_RINGLAB in line:
             return "ringlab"
         if found := _VERSION.search(line):
-            return f"NCCL {version_of(int(found['library']))}"
+            return _of_version(int(found["library"]), line)
         if found := _STATED.search(line):
             return f"NCCL {found['library']}"
     for line in lines:
@@ -77,6 +82,14 @@ def _library(lines: Sequence[str]) -> str:
             return f"RCCL {found['library']}"
     tests = next((found["tests"] for line in lines if (found := _RCCL_TESTS.search(line))), "")
     return f"RCCL (rccl-tests {tests})" if tests else "NCCL (version not stated)"
+
+
+def _of_version(code: int, line: str) -> str:
+    """0 is no NCCL: whoever measured it may stand beside."""
+    if code:
+        return f"NCCL {version_of(code)}"
+    found = _MEASURED.search(line)
+    return found["library"] if found else "not stated (no NCCL)"
 
 
 def _devices(lines: Sequence[str]) -> Iterator[Device]:

@@ -92,7 +92,10 @@ def default(kind: str, line_GBps: float | None) -> Figures:
 
 
 def bounded(figures: Figures, kind: str, line_GBps: float | None) -> Figures:
-    """The figures, with no more than what this kind passes at all."""
+    """Of sockets and of MPI in host memory (the kinds of ``MOST_GBPS``) the efficiency is *replaced* by the share of
+    the line that a node passes there, 0.92 at most; that may be more than it was. Of other kinds, or where the line is
+    unknown, the figures stay as they are.
+    """
     most = MOST_GBPS.get(kind)
     if most is None or line_GBps is None:
         return figures

@@ -108,10 +108,10 @@ def show_baseline(
 def plot_baselines(names: tuple[str, ...], out: Path, line_rate: float | None) -> None:
     """Draw busbw by size of each NAME (a baseline, or a file of output), and its share of its own line rate."""
     from ringlab.experiments.baseline_figure_files import kind_of, write  # noqa: PLC0415 - likewise
-    from ringlab.experiments.baselines import choose  # noqa: PLC0415 - reads the tables
+    from ringlab.experiments.baselines import check_line_rate, choose  # noqa: PLC0415 - reads the tables
 
     kind = kind_of(out, "--out")
-    _check_line_rate(line_rate)
+    check_line_rate(line_rate)
     baselines = [choose(name, line_rate) for name in dict.fromkeys(names)]
     from ringlab.experiments import baseline_plot  # noqa: PLC0415 - matplotlib is slow to import
 
@@ -151,9 +151,9 @@ def import_baseline(*, file: str, name: str, replace: bool, json_target: str | N
     from collectives.baseline.stated import Stated  # noqa: PLC0415 - numpy only where it is used
     from ringlab.experiments import baseline_store  # noqa: PLC0415 - likewise
     from ringlab.experiments.baseline_table import details_data  # noqa: PLC0415 - likewise
-    from ringlab.experiments.baselines import from_file  # noqa: PLC0415 - likewise
+    from ringlab.experiments.baselines import check_line_rate, from_file  # noqa: PLC0415 - likewise
 
-    _check_line_rate(said["line_rate_GBps"])
+    check_line_rate(said["line_rate_GBps"])
     _check_collective(said["collective"])
     baseline = renamed(from_file(file, Stated(**said)), name=name)
     kept = baseline_store.save(baseline, replace=replace)
@@ -182,13 +182,13 @@ def _chosen_by(collective: str | None) -> list[Baseline]:
 def _chosen(name: str | None, file: Path | None, line_rate: float | None, ranks: int | None) -> Baseline:
     """The baseline that the command line names, in one of its two ways."""
     from collectives.baseline.stated import Stated  # noqa: PLC0415 - numpy only where it is used
-    from ringlab.experiments.baselines import from_file, from_name  # noqa: PLC0415 - reads the tables
+    from ringlab.experiments.baselines import check_line_rate, from_file, from_name  # noqa: PLC0415 - reads the tables
 
     if (name is None) == (file is None):
         raise UsageError("baseline show: give either a NAME (see: ringlab baseline list) or --file FILE")
     if name is not None and (line_rate is not None or ranks is not None):
         raise UsageError("--line-rate and --ranks go with --file: those of a kept or published baseline are known")
-    _check_line_rate(line_rate)
+    check_line_rate(line_rate)
     if name is not None:
         return from_name(name)
     return from_file(str(file), Stated(line_rate_GBps=line_rate, nranks=ranks))
@@ -210,11 +210,6 @@ def _table_again(file: Path | None) -> str:
     if not table.rows:
         raise UsageError(f"{file}: no table in it; --again prints the text of nccl-tests, rccl-tests or OSU")
     return table.text()
-
-
-def _check_line_rate(line_rate: float | None) -> None:
-    if line_rate is not None and not 0 < line_rate < float("inf"):
-        raise UsageError(f"--line-rate {line_rate}: must be above 0 GB/s")
 
 
 def _check_collective(collective: str | None) -> None:

@@ -50,17 +50,21 @@ def command(
 
     from collectives.baseline.stated import Stated  # noqa: PLC0415 - likewise
     from ringlab.experiments.baseline_figure_files import kind_of, write  # noqa: PLC0415 - likewise
-    from ringlab.experiments.compare_baseline import NotComparableError, side_by_side  # noqa: PLC0415 - likewise
+    from ringlab.experiments.baselines import check_line_rate  # noqa: PLC0415 - likewise
+    from ringlab.experiments.compare_baseline import (  # noqa: PLC0415 - likewise
+        NotComparableError,
+        check_figures,
+        side_by_side,
+    )
     from ringlab.experiments.compare_baseline_read import read_other, read_run  # noqa: PLC0415 - likewise
 
     kind = kind_of(plot, "--plot") if plot else ""
-    if line_rate is not None and not 0 < line_rate < float("inf"):
-        raise UsageError(f"--line-rate {line_rate}: must be above 0 GB/s")
+    check_line_rate(line_rate)
     first = read_run(run)
-    others = [
-        read_other(word, first, Stated(line_rate_GBps=line_rate, nranks=ranks)) for word in dict.fromkeys(baselines)
-    ]
+    stated = Stated(line_rate_GBps=line_rate, nranks=ranks)
     try:
+        check_figures(first)  # a prediction is made for its sizes
+        others = [read_other(word, first, stated) for word in dict.fromkeys(baselines)]
         found = side_by_side(first, others, np.random.default_rng(SEED))
     except NotComparableError as error:
         raise UsageError(str(error)) from None

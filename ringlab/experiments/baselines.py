@@ -51,6 +51,12 @@ def from_file(file: str, stated: Stated = NOTHING_STATED) -> Baseline:
         raise UsageError(str(error)) from None
 
 
+def check_line_rate(line_rate_GBps: float | None) -> None:  # noqa: N803 - likewise
+    """UsageError for a ``--line-rate`` that is none."""
+    if line_rate_GBps is not None and not 0 < line_rate_GBps < float("inf"):
+        raise UsageError(f"--line-rate {line_rate_GBps}: must be above 0 GB/s")
+
+
 def text_of(file: str) -> str:
     """UsageError where it can't be read. Output of a cluster may hold any bytes: what is no UTF-8 becomes a sign."""
     try:

@@ -79,9 +79,8 @@ def side_by_side(run: Result, others: Sequence[Result | Curve], rng: np.random.G
     runs = [run, *(other for other in others if isinstance(other, Result))]
     curves: list[Curve] = []
     for number, (one, name) in enumerate(zip(runs, _names(runs), strict=True)):
+        check_figures(one)
         curves += curves_of(one, number, name)
-        if not curves:
-            raise NotComparableError(f"{run.name}: the run has no figures; it failed: {run.failure or 'no arm ran'}")
     curves += [other for other in others if isinstance(other, Curve)]
     for curve in curves:
         if curve.sweep.collective != facts.collective:
@@ -97,6 +96,13 @@ def side_by_side(run: Result, others: Sequence[Result | Curve], rng: np.random.G
         if curve.kind == "prediction"
     )
     return SideBySide(facts, tuple(curves), run.sizes(), tuple(crossings(run, curves, rng)), can, cannot)
+
+
+def check_figures(run: Result) -> None:
+    """NotComparableError where no arm of it has a time."""
+    if not any(curves_of(run, 0, "")):
+        why = run.failure or "no arm ran"
+        raise NotComparableError(f"{run.name} ({run.id}): the run has no figures; it failed: {why}")
 
 
 def facts_of(run: Result) -> RunFacts:

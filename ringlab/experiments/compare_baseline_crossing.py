@@ -113,9 +113,9 @@ def _no_crossing(one: Curve, other: Curve, sizes: Sequence[int], apart: Sequence
 
 
 def _lead(one: Curve, other: Curve, size: int) -> float | None:
-    """log(share / share); None where one of them says nothing."""
+    """log(share / share); None where one of them says nothing, or has one rank and so a share of 0."""
     shares = [curve.sweep.at(size).line_share for curve in (one, other)]
-    if shares[0] is None or shares[1] is None:
+    if not shares[0] or not shares[1]:
         return None
     lead = math.log(shares[0] / shares[1])
     return 0.0 if abs(lead) < 1e-9 else lead  # shares of equal times differ in their last digits

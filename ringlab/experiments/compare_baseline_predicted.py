@@ -18,6 +18,7 @@ from ringlab.errors import UsageError
 from ringlab.experiments import baseline_store
 from ringlab.experiments.compare_baseline import facts_of
 from ringlab.experiments.compare_baseline_curve import Curve
+from ringlab.experiments.nccl_predict import EVIDENCE
 from ringlab.experiments.result import Result
 from topologies import systems
 
@@ -48,21 +49,13 @@ def predicted(word: str, run: Result) -> Curve:
         gpus_per_node=system.gpus_per_node,
         network=asked.network,
         library=f"NCCL {asked.question.version}" if asked.question.version else "NCCL",
-        note=f"predicted; the network's figures are those of {_EVIDENCE[evidence]}",
+        note=f"predicted; the network's figures are {EVIDENCE[evidence]}",
         source=f"ringlab predict {name}",
         nominal_line_rate_GBps=line_rate,
         line_rate_why=why,
         points=tuple(Point(one.size_bytes, one.time_us) for one in found),
     )
     return Curve("prediction", sweep, interval_us={one.size_bytes: (one.low_us, one.high_us) for one in found})
-
-
-_EVIDENCE = {
-    "network": "its own sweeps",
-    "site": "its own hardware with another version of NCCL",
-    "kind": "other networks of its kind",
-    "default": "no sweep: defaults",
-}
 
 
 def _asked(name: str, collective: str, nodes: int | None) -> Machine:

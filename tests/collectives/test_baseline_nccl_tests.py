@@ -123,6 +123,29 @@ def test_groups_work_apart():
     assert parse(split, "n").nranks == 2
 
 
+def test_one_gpu_alone_is_refused():
+    lines = [line for line in NEW.splitlines() if not any(f"Rank  {rank}" in line for rank in (1, 2, 3))]
+    for text in ("\n".join(lines), "\n".join(line for line in lines if "Collective test" not in line)):
+        with pytest.raises(BaselineError, match=r"n: one rank alone, .* with 2 GPUs at least"):
+            parse(text, "n")
+
+
+@pytest.mark.parametrize(
+    ("first", "library"),
+    [
+        ("# Library: gloo of torch 2.9\n#0 (its format; measured by ringlab over gloo/TCP)", "gloo of torch 2.9"),
+        ("# Library: Open MPI v5.0.8\n#0 (its format; measured by ringlab over Open MPI/TCP)", "Open MPI v5.0.8"),
+        ("#0 (its format; measured by ringlab over TCP)", "ringlab"),
+        ("#0 (its format; measured by gloo of torch 2.9)", "gloo of torch 2.9"),
+        ("#0", "not stated (no NCCL)"),
+    ],
+)
+def test_whoever_took_nccl_s_place_is_named(first, library):
+    version = "# nccl-tests version 2.19.6 nccl-headers=0 nccl-library=0"
+    text = "\n".join([first.replace("#0", version), *NEW.splitlines()[1:]])
+    assert parse(text, "n").library == library
+
+
 def test_the_arms_of_a_run_are_not_mixed():
     parts = [f"# ringlab arm {arm} block {block}\n{NEW}" for arm in ("ecmp:seed=1", "pinned") for block in (1, 2)]
     assert parse("\n".join(parts[:2]), "n").points == parse(NEW, "n").points

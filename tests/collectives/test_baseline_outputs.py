@@ -152,6 +152,14 @@ def test_a_kept_baseline_comes_back_as_it_was(name):
     assert parse(stored.dumps(baseline), "file") == baseline
 
 
+def test_what_the_user_states_of_a_kept_baseline_goes_first_too():
+    kept = published.load("v100-2x8-roce-allreduce")
+    found = parse(stored.dumps(kept), "mine.json", Stated(line_rate_GBps=400.0, gpu="H100"))
+    assert found == replace(kept, nominal_line_rate_GBps=400.0, gpu="H100", line_rate_why="given with --line-rate")
+    assert (kept.nodes, kept.gpus_per_node) == (2, 8)
+    assert parse(stored.dumps(kept), "mine.json", Stated(nodes=4)) == replace(kept, nodes=4, gpus_per_node=4)
+
+
 @settings(max_examples=50)
 @given(st.data())
 def test_a_damaged_kept_baseline_is_refused_or_read_but_never_breaks(data):

@@ -169,6 +169,7 @@ def test_a_network_without_sweeps_takes_its_site_s_kind_s_or_default_figures():
 def test_sockets_carry_no_more_than_a_kernel_does():
     assert bounded(DEFAULT, "tcp", 1.2).efficiency == 0.92
     assert bounded(DEFAULT, "tcp", 100).efficiency == pytest.approx(0.052)
+    assert bounded(replace(DEFAULT, efficiency=0.01), "tcp", 100).efficiency == pytest.approx(0.052)
     assert default("ib", 100).efficiency == DEFAULT.efficiency
 
 
@@ -207,6 +208,16 @@ def test_the_benchmark_scores_sweeps_that_were_held_out(tmp_path, capsys):
     scores = {row["name"]: row for row in json.loads((tmp_path / "scores.json").read_text())}
     assert scores["h100-2x8-ndr-ib-allreduce-nebius: better than nccl_time()"]["met"]
     assert not scores["strange: median"]["met"]
+
+
+def test_the_benchmark_does_not_fit_the_file_to_a_few_sweeps(tmp_path, monkeypatch, capsys):
+    module = benchmark()
+    monkeypatch.setattr(module, "FILE", tmp_path / "predictor.json")
+    monkeypatch.setattr(module, "score", lambda *_: pytest.fail("it began"))
+    with pytest.raises(SystemExit) as ended:
+        module.main(["--fit", "--quick"])
+    assert ended.value.code == 2
+    assert "--fit with --quick: predictor.json would get the intervals of a few sweeps" in capsys.readouterr().err
 
 
 def test_the_kinds_in_the_file_are_what_fitting_gives():

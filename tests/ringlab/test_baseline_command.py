@@ -172,6 +172,15 @@ def test_an_import_replaces_only_when_told(capsys, log, folder):
     assert "baselines/mine.json, line 1: not JSON" in refused(capsys, "show", "mine")
 
 
+def test_a_kept_file_takes_what_is_stated_of_it(log, folder):
+    run("import", log, "--name", "mine")
+    kept = folder / "baselines" / "mine.json"
+    assert "41.9 %" in run("show", "--file", kept, "--line-rate", 25)
+    run("import", kept, "--name", "mine", "--line-rate", 400, "--gpu", "H200", "--replace")
+    found = choose("mine")
+    assert (found.nominal_line_rate_GBps, found.gpu, found.line_rate_why) == (400, "H200", "given with --line-rate")
+
+
 def test_a_table_is_printed_again_from_its_figures(log):
     assert run("show", "--file", log, "--again") == LOG
 

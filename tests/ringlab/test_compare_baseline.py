@@ -96,6 +96,7 @@ def test_lines_that_do_not_cross():
         "no difference shown at any size"
     )
     assert crossing(curve("a", 1.0, 10.0), curve("b", 1.0, 10.0, line=None), SIZES) is None
+    assert crossing(curve("a", 1.0, 10.0), curve("alone", 1.0, 10.0, nranks=1), SIZES) is None
     apart = curve("b", 1.0, 10.0, sizes=[2**30, 2**31])
     assert crossing(curve("a", 1.0, 10.0), apart, SIZES) is None
 
@@ -182,6 +183,14 @@ def test_a_failed_run_of_unequal_blocks_is_compared_all_the_same(make_result):
         beside(replace(result, arms=(), failure="a link broke"))
 
 
+def test_a_second_run_without_figures_is_named(make_result):
+    second = replace(make_result(), name="halving", id="second", arms=(), failure="a link broke")
+    with pytest.raises(
+        NotComparableError, match=r"halving \(second\): the run has no figures; it failed: a link broke"
+    ):
+        beside(make_result(), second)
+
+
 @pytest.fixture
 def stored(tmp_path, make_result, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -223,6 +232,19 @@ def test_a_run_by_its_id_and_runs_and_files_beside_it(stored, tmp_path):
         assert len(json.loads(run("first", other, "--json", "-"))["curves"]) == 6
     data = json.loads(run("first", "mine.osu", "--line-rate", 25, "--ranks", 4, "--json", "-"))
     assert data["curves"][-1]["at"][1]["line_share"] == pytest.approx(1048576 / 100e-6 / 1e9 * 1.5 / 25)
+
+
+def test_the_line_rate_of_a_kept_file(stored, tmp_path):
+    kept = baseline_store.save(replace(published.load(TCP), name="mine", nominal_line_rate_GBps=None))
+    data = json.loads(run("first", kept, "--line-rate", 25, "--json", "-"))
+    assert data["curves"][-1]["nominal_line_rate_GBps"] == 25
+
+
+@pytest.mark.parametrize("other", [A100, "predict:dgx-h100-4"])
+def test_a_run_without_figures_is_told_before_what_stands_beside_it(stored, make_result, capsys, other):
+    (stored / "result.json").write_text(dumps(replace(make_result(), arms=(), failure="a link broke")))
+    assert main(["compare", "first", other]) == 2
+    assert "the run has no figures; it failed: a link broke" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
@@ -278,6 +300,7 @@ def test_a_prediction_stands_beside_a_run(make_result):
     assert any(sentence.startswith("predict:a100-4x8-hdr-ib-allreduce is predicted;") for sentence in together.can)
     data = together.as_data()["curves"][3]["at"][0]
     assert data["low_us"] < data["time_us"] < data["high_us"]
+    assert found.sweep.note == "predicted; the network's figures are fitted to sweeps of this network"
     bands = compare_baseline_plot.figure(together).axes[0].collections
     assert len(bands) == 1
 

@@ -275,6 +275,20 @@ def test_a_rank_that_fails_is_named(tmp_path):
     assert "nowhere0" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("codes", "blamed"), [((-9, 1, -9), 1), ((-9, -11, 0), 1), ((-11, 3, -9), 1), ((0, -9, -9), 1), ((0, 0, 0), None)]
+)
+def test_a_rank_that_was_killed_here_is_not_to_blame(benchmark, tmp_path, codes, blamed):
+    for rank in range(len(codes)):
+        (tmp_path / f"rank-{rank}.txt").write_text("")
+    processes = [subprocess.CompletedProcess([], code) for code in codes]
+    if blamed is None:
+        benchmark.ranks.raise_failure(processes, tmp_path)
+        return
+    with pytest.raises(benchmark.ranks.RanksError, match=f"rank {blamed}: status {codes[blamed]}"):
+        benchmark.ranks.raise_failure(processes, tmp_path)
+
+
 @pytest.mark.root
 @pytest.mark.timeout(240)
 def test_ranks_in_the_hosts_of_a_fabric_are_held_to_its_links(tmp_path):
