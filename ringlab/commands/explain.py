@@ -15,6 +15,7 @@ from ringlab.commands.topo.fabric_options import LEAF_SPINE
 from ringlab.errors import UsageError
 from ringlab.examples_first import Command
 from ringlab.json_output import STDOUT, json_option, write_json
+from ringlab.talk import say
 
 if TYPE_CHECKING:
     from controller.explanation import Explanation, Way
@@ -114,7 +115,7 @@ def command(
 
     fabric, demands, texts = _job(wanted, job)
     key = flow_between(demands, *_hosts(flow)) if flow else None
-    found = [_explained(fabric, demands, text, key, links) for text in policies or texts]
+    found = [_explained(fabric, demands, text, key, links) for text in policies or _with_paths(texts)]
     if json_target:
         write_json(json_target, {"fabric": fabric.name, "flows": len(demands), "policies": [data for data, _ in found]})
     if json_target != STDOUT:
@@ -137,6 +138,18 @@ def _job(wanted: str, job: dict[str, Any]) -> tuple[Fabric, list[Demand], Sequen
     kind, nbytes = job["placement"] or "interleaved", _nbytes(job["size"] or "16M")
     _, demands = traffic.of_ranks(fabric, job["ranks"], algorithm, channels, kind, nbytes)
     return fabric, demands, POLICIES
+
+
+def _with_paths(texts: Sequence[str]) -> list[str]:
+    """Without spraying, which has none, and is only simulated."""
+    from ringlab.experiments.simulated_job import SPRAY  # noqa: PLC0415 - likewise
+
+    found = [text for text in texts if text != SPRAY]
+    if not found:
+        raise UsageError(f"the spec's one policy, {SPRAY}, has no paths to explain; name another, as --policy pinned")
+    if len(found) < len(texts):
+        say(f"{SPRAY} is left out: it has no paths to explain")
+    return found
 
 
 def _is_spec(wanted: str) -> bool:

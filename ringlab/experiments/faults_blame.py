@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from emulation.faults import At, Degrade, Fault, KillController, KillRank, KillSwitch, PauseHost, touches
 from emulation.fidelity import Check, Observation, Verdict
-from emulation.hosts import Failure, RanksError
-from emulation.plan import Plan
-from topologies.fabric import Port
-from topologies.traffic import Paths
+
+if TYPE_CHECKING:  # simulated runs ask too, and start no process
+    from emulation.hosts import Failure, RanksError
+    from emulation.plan import Plan
+    from topologies.fabric import Port
+    from topologies.traffic import Paths
 
 Broken = Sequence[tuple[Fault, float]]
 """The faults that are on, and since when (seconds after the turn's work began)."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from collectives.schedule import Schedule, ScheduleError
 from collectives.verify import verify
+from emulation.faults import Fault
+from ringlab.experiments import faults_blame
 from ringlab.experiments import result as results
 from ringlab.experiments.spec import Spec
 from simulation.conditions import Conditions
-from simulation.links import Links
 
 LATENCY_DECIDES = 0.5
 """Of a collective's time: where turnarounds and latencies are more than this, their constants decide the result."""
@@ -19,17 +21,22 @@ PROVEN_CELLS = 1 << 24
 """Schedules up to so many ranks squared times steps are proven anew in each run; all are in the tests."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An arm that ran to its end: the mean latency of the ways it takes, and the faults that came too late for it."""
+
+    arm: results.Arm
+    latency_s: float
+    never_came: tuple[Fault, ...]
+
+
 def certificate(
-    spec: Spec,
-    schedule: Schedule,
-    arms: Sequence[results.Arm],
-    conditions: Conditions,
-    links: Links,
-    notes: Sequence[str],
+    spec: Spec, schedule: Schedule, ended: Sequence[Ended], conditions: Conditions, notes: Sequence[str]
 ) -> results.Certificate:
     checks = [_proof(schedule)]
-    if arms:
-        checks.append(_latency_check(spec, schedule, arms, conditions, links))
+    if ended:
+        checks.append(_latency_check(spec, schedule, ended, conditions))
+    checks += _missed(ended)
     order: list[results.Verdict] = ["valid", "doubtful", "invalid"]
     verdict = max((check.verdict for check in checks), key=order.index)
     reasons = [check.detail for check in checks if check.verdict != "valid"]
@@ -52,16 +59,23 @@ def _proof(schedule: Schedule) -> results.Check:
     return results.Check("schedule", "proven", "", "proven", "valid", "every rank ends up with every contribution once")
 
 
-def _latency_check(
-    spec: Spec, schedule: Schedule, arms: Sequence[results.Arm], conditions: Conditions, links: Links
-) -> results.Check:
+def _latency_check(spec: Spec, schedule: Schedule, ended: Sequence[Ended], conditions: Conditions) -> results.Check:
     """How much of the time at the largest size is steps that carry nothing?"""
     largest = max(spec.sizes)
-    steps_s = schedule.num_steps * (conditions.turnaround_s + float(links.latency_s.mean()) * 2)
-    share = max(steps_s * 1e6 / found.time_us for arm in arms for found in arm.results if found.size_bytes == largest)
+    share = max(
+        schedule.num_steps * (conditions.turnaround_s + one.latency_s) * 1e6 / found.time_us
+        for one in ended
+        for found in one.arm.results
+        if found.size_bytes == largest
+    )
     verdict: results.Verdict = "doubtful" if share > LATENCY_DECIDES else "valid"
     detail = (
         f"steps that carry nothing take {share:.0%} of the time at the largest size: their turnaround "
         f"({conditions.turnaround_s * 1e6:.3g} us) decides, and it is a constant"
     )
     return results.Check("latency_share", round(share, 4), "1", LATENCY_DECIDES, verdict, detail)
+
+
+def _missed(ended: Sequence[Ended]) -> Iterator[results.Check]:
+    for check in faults_blame.missed([(one.arm.name, fault) for one in ended for fault in one.never_came]):
+        yield results.Check(check.name, check.value, check.unit, check.limit, "doubtful", check.detail)

@@ -7,7 +7,7 @@ without it. What has no meaning for flows (a paused host, a lost share of frames
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +45,10 @@ class Epoch:
     situation: Situation
 
 
+_Change = tuple[float, NDArray[np.float64], frozenset[str]]
+"""From when on links carry what, and which of them nothing."""
+
+
 def check(faults: Sequence[Fault]) -> None:
     """UsageError for a fault that flows can't have."""
     for fault in faults:
@@ -61,13 +65,14 @@ def epochs(
     faults: Sequence[Fault], begun_s: Mapping[tuple[int, int], float], fabric: Fabric, links: Links
 ) -> list[Epoch]:
     """All that is known to come. ``begun_s``: when (operation, step) began that faults wait for, from work's start."""
-    scenario, found = Scenario(faults), [Epoch(0.0, links.rate_bps, Situation())]
+    scenario = Scenario(faults)
+    found: list[_Change] = []
     scenario.work_begins(0.0)
     for (operation, step), at_s in sorted(begun_s.items(), key=lambda item: item[1]):
-        _advance(scenario, at_s, fabric, links, found)
+        found += _advance(scenario, at_s, fabric, links)
         scenario.step_begins(operation, step, at_s)
-    _advance(scenario, float("inf"), fabric, links, found)
-    return sorted(found, key=lambda epoch: epoch.at_s)
+    found += _advance(scenario, float("inf"), fabric, links)
+    return _followed(links.rate_bps, found)
 
 
 def awaited(faults: Sequence[Fault]) -> set[tuple[int, int]]:
@@ -75,15 +80,34 @@ def awaited(faults: Sequence[Fault]) -> set[tuple[int, int]]:
     return {(f.trigger.operation, f.trigger.step) for f in faults if isinstance(f.trigger, AtStep)}
 
 
-def _advance(scenario: Scenario, until_s: float, fabric: Fabric, links: Links, found: list[Epoch]) -> None:
+def never_came(faults: Sequence[Fault], begun_s: Mapping[tuple[int, int], float], end_s: float) -> tuple[Fault, ...]:
+    """Those whose moment has not come by ``end_s``, when work ends; ``begun_s`` as in ``epochs``."""
+    scenario = Scenario(faults)
+    scenario.work_begins(0.0)
+    for (operation, step), at_s in begun_s.items():
+        scenario.step_begins(operation, step, at_s)
+    scenario.due(end_s)
+    return scenario.never_came
+
+
+def _followed(whole: NDArray[np.float64], changes: Sequence[_Change]) -> list[Epoch]:
+    """What links carry follows ``changes`` at once; what routing knows of, ``FAILOVER_S`` later."""
+    moments: list[tuple[float, NDArray[np.float64] | None, Situation | None]] = []
+    for at_s, capacity, dead in changes:
+        moments += [(at_s, capacity, None), (at_s + FAILOVER_S, None, Situation(dead))]
+    found = [Epoch(0.0, whole, Situation())]
+    for at_s, carried, known in sorted(moments, key=lambda moment: moment[0]):
+        last = found[-1]
+        found.append(Epoch(at_s, last.capacity if carried is None else carried, known or last.situation))
+    return found
+
+
+def _advance(scenario: Scenario, until_s: float, fabric: Fabric, links: Links) -> Iterator[_Change]:
     while (at_s := scenario.next_at()) is not None and at_s <= until_s:
         if not scenario.due(at_s):
             continue
         actions = [fault.action for fault, _ in scenario.on]
-        capacity, dead = _state(actions, fabric, links)
-        known = found[-1].situation
-        found.append(Epoch(at_s, capacity, known))
-        found.append(Epoch(at_s + FAILOVER_S, capacity, Situation(dead)))
+        yield (at_s, *_state(actions, fabric, links))
 
 
 def _state(actions: Sequence[Action], fabric: Fabric, links: Links) -> tuple[NDArray[np.float64], frozenset[str]]:

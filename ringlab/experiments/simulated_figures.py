@@ -18,13 +18,14 @@ from collectives.choice import AUTO, Choice, Network, choose
 from collectives.operations import Operation
 from controller.routing import RoutingError, Situation
 from controller.routing.layout import once_a_fabric
+from emulation.faults import Fault
 from ringlab.errors import UsageError
 from ringlab.experiments import result as results
 from ringlab.experiments import simulated_faults as faulty
 from ringlab.experiments.arms import OURS
 from ringlab.experiments.faults_spec import scaled
 from ringlab.experiments.neighbours import Neighbour, arm_name
-from ringlab.experiments.simulated_certificate import certificate
+from ringlab.experiments.simulated_certificate import Ended, certificate
 from ringlab.experiments.simulated_job import SPRAY, SimulatedJob, Ways, ways_together
 from ringlab.experiments.spec import Arm, Spec
 from simulation import fluid
@@ -78,28 +79,37 @@ class Figures:
     failure: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """From ``at_s`` on a flow has no way."""
+
+    at_s: float
+    error: RoutingError
+
+
 def figures(spec: Spec, beside_run: Beside | None = None) -> Figures:
     """UsageError for what has no simulation; a flow without a way is the ``failure``."""
     _check(spec)
     scale = beside_run.scale if beside_run else spec.scale or 1.0
-    spec, notes = _settled(replace(spec, faults=scaled(spec.faults, scale)))
+    spec, notes = settled(replace(spec, faults=scaled(spec.faults, scale)))
     links = _links(spec, scale, silent=beside_run is not None)
     turnaround_s = beside_run.step_s if beside_run else TURNAROUND_S * scale
     conditions = Conditions.tcp(spec.transport.mtu, turnaround_s)
     jobs = jobs_of(spec)
     arms: list[results.Arm] = []
-    own: list[results.Arm] = []
+    ended: list[Ended] = []
     failure = None
     for arm in spec.arms:
         try:
-            found = _Arm(spec, jobs, arm, links, conditions, scale).run()
-            own.append(found[0])
+            one = _Arm(spec, jobs, arm, links, conditions, scale)
+            found = one.run()
+            ended.append(Ended(found[0], one.latency_s, one.never_came))
             arms += found
         except (StalledError, RoutingError) as error:
             failure = f"{arm.name}: {error}"
             break
     line_rate = line_rate_bps(spec.fabric)
-    trust = certificate(spec, jobs[0].schedule, own, conditions, links, notes)
+    trust = certificate(spec, jobs[0].schedule, ended, conditions, notes)
     return Figures(
         spec, spec.name, spec.collective, spec.algorithm, spec.channels, len(spec.placement), scale, line_rate / scale,
         line_rate, tuple(arms), trust, turnaround_s, failure,
@@ -132,7 +142,12 @@ def slack(jobs: Sequence[SimulatedJob], size_bytes: int) -> float:
 
 
 class _Arm:
-    """One arm's operations, one after the other; all jobs begin each together."""
+    """One arm's operations, one after the other; all jobs begin each together.
+
+    ``never_came``: faults whose moment had not come when it had ``run``.
+    """
+
+    never_came: tuple[Fault, ...] = ()
 
     def __init__(
         self, spec: Spec, jobs: Sequence[SimulatedJob], arm: Arm, links: Links, conditions: Conditions, scale: float
@@ -159,6 +174,7 @@ class _Arm:
                 times.append(self._operation(size, now, operation))
                 now += max(times[-1])
             sizes.append([self._size(number, size, of_job) for number, of_job in enumerate(zip(*times, strict=True))])
+        self.never_came = faulty.never_came(spec.faults, self._begun_s, now)
         names = [(self._arm.name, self._arm.group)]
         names += [(arm_name(names[0][0], one.name), arm_name(names[0][1], one.name)) for one in spec.neighbours]
         return [
@@ -177,6 +193,13 @@ class _Arm:
         np.minimum.at(begin, step, timeline.start_s)
         np.maximum.at(end, step, timeline.end_s)
         return tuple(zip(begin.tolist(), end.tolist(), strict=True))
+
+    @property
+    def latency_s(self) -> float:
+        """Of the ways of our own job that cross a link, on average."""
+        there = self._route(frozenset())[0].there
+        crossing = there.crossing
+        return float(there.latency_s(self._links)[crossing].mean()) if crossing.any() else 0.0
 
     def _whole(self) -> faulty.Epoch:
         """All links as they are meant to be."""
@@ -209,23 +232,39 @@ class _Arm:
         return float(timeline.start_s[steps == step].min())
 
     def _replayed(self, size: int, epochs: Sequence[faulty.Epoch], now: float) -> list[Timeline]:
-        """From the last epoch that has begun by ``now``; routes that do not change are planned once."""
+        """From the last epoch that has begun by ``now``. RoutingError where it is still under way without a way."""
         current = [epoch for epoch in epochs if epoch.at_s <= now][-1]
         coming = [epoch for epoch in epochs if epoch.at_s > now]
         links = replace(self._links, rate_bps=current.capacity)
         plans = self._placed(size, current.situation.dead, links)
-        changes, known = [], current.situation.dead
+        changes, cut = self._changes(size, coming, current.situation.dead, links, now)
+        average_s = min(float(np.mean(plan.flows.amount)) for plan in plans) / float(links.rate_bps.max())
+        slack_s = slack(self._jobs, size) * average_s
+        try:
+            found = simulate(plans, [job.schedule.num_ranks for job in self._jobs], links, changes, slack_s)
+        except StalledError as stalled:
+            raise (cut.error if cut else stalled) from None
+        if cut and max(timeline.completion_s for timeline in found) > cut.at_s:
+            raise cut.error
+        return found
+
+    def _changes(
+        self, size: int, coming: Sequence[faulty.Epoch], known: frozenset[str], links: Links, now: float
+    ) -> tuple[list[Change], _Cut | None]:
+        """As far as there are ways; routes that do not change are planned once. ``known``: dead links before."""
+        changes: list[Change] = []
         for epoch in coming:
             rows = use = None
             if epoch.situation.dead != known:
                 known = epoch.situation.dead
-                other = self._placed(size, known, links)
+                try:
+                    other = self._placed(size, known, links)
+                except RoutingError as error:
+                    return changes, _Cut(epoch.at_s - now, error)
                 flows, _ = joined(other, len(links.rate_bps))
                 rows, use = flows.rows, flows.use
             changes.append(Change(epoch.at_s - now, epoch.capacity, rows, use))
-        average_s = min(float(np.mean(plan.flows.amount)) for plan in plans) / float(links.rate_bps.max())
-        slack_s = slack(self._jobs, size) * average_s
-        return simulate(plans, [job.schedule.num_ranks for job in self._jobs], links, changes, slack_s)
+        return changes, None
 
     def _placed(self, size: int, dead: frozenset[str], links: Links) -> list[Plan]:
         return [
@@ -258,14 +297,12 @@ class _Arm:
         if self._arm.policy == SPRAY or len(schedule) > CLOSED_FORM_TRANSFERS or len(self._jobs) > 1:
             return None
         (ways,) = self._route(frozenset())
-        crossing = ways.there.crossing
-        latency_s = float(ways.there.latency_s(links)[crossing].mean()) if crossing.any() else 0.0
         conditions = self._conditions
         return 1e6 * fluid.stepped_s(
             self._job.steps(size),
             *both(ways.there, ways.back, conditions.payload_share, conditions.ack_share),
             links.rate_bps,
-            alpha_s=conditions.turnaround_s + latency_s,
+            alpha_s=conditions.turnaround_s + self.latency_s,
             relay=schedule.relays,
         )
 
@@ -279,7 +316,7 @@ def _check(spec: Spec) -> None:
     faulty.check(spec.faults)
 
 
-def _settled(spec: Spec) -> tuple[Spec, list[str]]:
+def settled(spec: Spec) -> tuple[Spec, list[str]]:
     """``auto`` by the nominal costs of a step and a byte."""
     if spec.algorithm != AUTO:
         return spec, []

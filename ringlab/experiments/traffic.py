@@ -11,6 +11,8 @@ from collectives.schedule import ScheduleError
 from ringlab.errors import UsageError
 from ringlab.experiments import placement
 from ringlab.experiments import spec as specs
+from ringlab.experiments.simulated_figures import settled
+from ringlab.talk import say
 from topologies.fabric import Fabric
 from topologies.traffic import Demand, FlowKey
 
@@ -18,8 +20,13 @@ ITEMSIZE = metrics.DTYPES["float"].itemsize
 
 
 def of_spec(path: Path) -> tuple[specs.Spec, list[Demand]]:
-    """The spec in a file, and the demands of its collective at its largest size. UsageError says why not."""
-    spec, _ = specs.read(path)
+    """The spec in a file, and the demands of its collective at its largest size. UsageError says why not.
+
+    ``auto`` is settled as in a simulated run, and what it is gets said.
+    """
+    spec, notes = settled(specs.read(path)[0])
+    for note in notes:
+        say(note)
     itemsize = metrics.DTYPES[spec.dtype].itemsize
     schedule = algorithms.build(spec.algorithm, len(spec.placement), spec.channels)
     return spec, demands(schedule, spec.placement, max(spec.sizes) // itemsize, itemsize)

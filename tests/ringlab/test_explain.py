@@ -7,6 +7,7 @@ from ringlab.cli import main
 
 SPEC = str(Path(__file__).parents[2] / "examples/leaf-spine.yaml")
 FABRIC = "leaf-spine:leaves=4,spines=2,hosts=2"
+SMALL = "name: small\nfabric: leaf-spine:leaves=2,spines=2,hosts=2\nalgorithm: ring\nsizes: [1M]\narms: {arms}\n"
 
 
 def shown(capsys, *words):
@@ -53,6 +54,31 @@ def test_phases_of_a_halving_doubling(capsys):
     phases = data["policies"][-1]["phases"]
     assert sum(len(phase["steps"]) for phase in phases) == 6
     assert len({phase["bound"]["kind"] for phase in phases}) >= 1
+
+
+def changed(tmp_path, old, new):
+    text = Path(SPEC).read_text()
+    assert text.count(old) == 1
+    (tmp_path / "spec.yaml").write_text(text.replace(old, new))
+    return str(tmp_path / "spec.yaml")
+
+
+def test_auto_is_settled_and_said(capsys, tmp_path):
+    assert main(["explain", changed(tmp_path, "algorithm: ring", "algorithm: auto"), "--json", "-"]) == 0
+    found = capsys.readouterr()
+    assert json.loads(found.out)["flows"] > 0
+    assert "ringlab: auto is " in found.err
+
+
+def test_spraying_has_no_paths_and_the_other_arms_are_told(capsys, tmp_path):
+    file = tmp_path / "spec.yaml"
+    file.write_text(SMALL.format(arms="[ecmp, pinned, spray]"))
+    assert main(["explain", str(file), "--json", "-"]) == 0
+    found = capsys.readouterr()
+    assert [row["policy"] for row in json.loads(found.out)["policies"]] == ["ecmp", "pinned"]
+    assert "ringlab: spray is left out: it has no paths to explain" in found.err
+    file.write_text(SMALL.format(arms="[spray]"))
+    assert "name another, as --policy pinned" in said(capsys, str(file))
 
 
 @pytest.mark.parametrize(

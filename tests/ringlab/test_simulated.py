@@ -10,10 +10,11 @@ from collectives.job import demands
 from emulation.errors import MachineError
 from ringlab.cli import main
 from ringlab.errors import UsageError
-from ringlab.experiments import both, simulated, simulated_figures, spec
+from ringlab.experiments import both, simulated, simulated_faults, simulated_figures, spec
 from ringlab.experiments.result import dumps
 from ringlab.experiments.simulated_faults import FAILOVER_S
 from ringlab.experiments.simulated_job import route
+from simulation.links import Links
 from topologies.traffic import link_bytes
 
 SPEC = """
@@ -131,6 +132,59 @@ def test_a_link_that_comes_back():
     whole = times(simulated.run(loads(FAULTY)))["pinned", 8 << 20]
     assert first > 1.2 * whole
     assert third == pytest.approx(whole)
+
+
+def epochs_of(faults, text=SPEC):
+    wanted = loads(text, faults=faults)
+    links = Links.of(wanted.fabric)
+    cut = [
+        links.number[port] for link in wanted.fabric.links if link.name == "leaf1-spine1" for port in (link.a, link.b)
+    ]
+    return [
+        (one.at_s, bool(one.capacity[cut].any()), sorted(one.situation.dead))
+        for one in simulated_faults.epochs(wanted.faults, {}, wanted.fabric, links)
+    ]
+
+
+def test_faults_close_to_each_other_do_not_undo_each_other():
+    one, other = "leaf1-spine1", "leaf2-spine2"
+    found = epochs_of(f"[{{at: 4ms, down: {one}}}, {{at: 1ms, down: {other}}}]")
+    assert [at_s for at_s, *_ in found] == pytest.approx([0, 1e-3, 4e-3, 1e-3 + FAILOVER_S, 4e-3 + FAILOVER_S])
+    assert [carries for _, carries, _ in found] == [True, True, False, False, False]
+    assert [dead for *_, dead in found] == [[], [], [], [other], [one, other]]
+
+
+def test_a_link_that_is_back_before_routing_knows_carries_again():
+    found = epochs_of("[{at: 1ms, down: leaf1-spine1, for: 5ms}]")
+    assert [carries for _, carries, _ in found] == [True, False, True, True, True]
+    assert [dead for *_, dead in found] == [[], [], [], ["leaf1-spine1"], []]
+
+
+def test_a_fault_after_the_end_is_named_and_fails_nothing():
+    whole = times(simulated.run(loads()))
+    for what in ("kill: leaf1", "down: leaf1-spine1"):  # without, and with ways that are left
+        result = simulated.run(loads(faults=f"[{{at: 2s, {what}}}]"))
+        assert result.failure is None
+        assert times(result) == pytest.approx(whole)
+        assert result.certificate.verdict == "doubtful"
+        (check,) = (check for check in result.certificate.checks if check.name == "faults")
+        assert check.value == 2, "one an arm"
+        assert "a fault never came: spanning-tree was over before" in result.certificate.reasons[0]
+
+
+def test_a_fault_that_came_is_not_named():
+    result = simulated.run(
+        loads(FAULTY, faults="[{at: 0s, down: leaf1-spine1}, {at_step: 1, degrade: leaf1-spine2, rate: 50G, for: 1ms}]")
+    )
+    assert [check.name for check in result.certificate.checks] == ["schedule", "latency_share"]
+
+
+def test_latencies_that_the_job_does_not_cross_decide_nothing():
+    sites = "edge-sites:leaves=2,spines=2,hosts=2,sites=2,site_hosts=1"
+    result = simulated.run(loads(fabric=sites, placement="[h1, h3, h2, h4]", sizes="[64M]"))
+    (check,) = (check for check in result.certificate.checks if check.name == "latency_share")
+    assert check.value < 0.1
+    assert result.certificate.verdict == "valid"
 
 
 def test_a_slow_link_slows_the_ring():
