@@ -135,6 +135,10 @@ def _check_lists(written: TrainFile, problems: Problems) -> None:
         for index, value in enumerate(values):
             if value in values[:index]:
                 problems.add((name, index), f"{value} is there twice; keep one")
+    for index, place in enumerate(written.placements):
+        if isinstance(place, list) and written.ranks not in {None, len(place)}:
+            what = f"places {len(place)} ranks, but ranks is {written.ranks}; name a host a rank"
+            problems.add(("placements", index), what)
     if written.warmup >= written.steps:
         problems.add(("warmup",), f"{written.warmup} of {written.steps} steps leaves none to time; write fewer")
 

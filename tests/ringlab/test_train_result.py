@@ -101,6 +101,17 @@ def test_a_turn_without_a_timed_step_shows_no_effect(four):
     assert list(effects([replace(one, steps=one.steps[:1]) for one in four], 1, np.random.default_rng(1))) == []
 
 
+def test_what_only_one_side_has_is_in_no_effect(four):
+    whole = {effect.what: effect for effect in result(four).effects}
+    early = training("ringlab", "spanning-tree", bucket_mb=1.0, exposed_s=5.0)  # the run failed before pinned had it
+    by_what = {effect.what: effect for effect in result([*four, early]).effects}
+    assert by_what["routing, contiguous"].step.ratio == whole["routing, contiguous"].step.ratio
+    assert by_what["backend"].step.ratio == whole["backend"].step.ratio
+    assert by_what["bucket size"].step.ratio == pytest.approx(0.258 / 5.058)
+    lone = [training("ringlab", "spanning-tree", bucket_mb=1.0), training("ringlab", "pinned")]
+    assert result(lone).effects == ()
+
+
 def test_rows_leave_the_warm_up_out_and_pool_turns(four):
     found = rows(result([*four, replace(four[0], turn=2)]))
     assert [(row.arm, row.backend, row.steps) for row in found] == [

@@ -72,6 +72,8 @@ BAD = {
     "unknown host": ("interleaved]", "[h1, h9]]", "demo.yaml:3: placements[1]: no host 'h9' in this fabric; "),
     "a host twice": ("interleaved]", "[h1, h1]]", "demo.yaml:3: placements[1]: names a host twice; one rank"),
     "one host": ("interleaved]", "[h1]]", "demo.yaml:3: placements[1]: places fewer than two ranks"),
+    "ranks beside a list": ("placements: [contiguous, interleaved]", "ranks: 2\nplacements: [[h1, h2, h3, h4]]",
+                            "demo.yaml:4: placements[0]: places 4 ranks, but ranks is 2; name a host a rank"),
     "a placement twice": ("interleaved]", "contiguous]", "demo.yaml:3: placements[1]: the placement 'contiguous' is"),
     "unequal placements": ("interleaved]", "[h1, h2]]", "demo.yaml:3: placements: they place 2 and 4 ranks; place"),
     "placements as text": ("[contiguous, interleaved]", "contiguous", "demo.yaml:3: placements: is text; write a list"),
