@@ -63,6 +63,9 @@ GRACE_S = 1.0
 HOLD_DOWN_S = 1.0
 """How long a link must live until routes use it again: one that flaps is not worth the changes."""
 
+TOGETHER_S = 0.1
+"""Links that return so soon after another are used again with it, at the cost of one change."""
+
 MAX_XID = 0x7FFFFFFF
 """Greater ones are the shell's: it asks for counters with them."""
 
@@ -110,7 +113,7 @@ class Controller:
         self._stages: deque[Stage] = deque()
         self._stale = True  # whether the stages are to be computed again
         self._grace_until: float | None = None
-        self._returns_at: float | None = None
+        self._alive_since: dict[str, float] = {}  # links that routes still avoid
         self._drained_at: float | None = None
         self._began: float | None = None
         self._refused: list[tuple[SwitchName, str]] = []
@@ -332,22 +335,28 @@ class Controller:
             return  # looked at when it ends
         if avoided - self._avoided:
             yield from self._routes_changed(now)
-        elif self._avoided - avoided and self._returns_at is None:
-            self._returns_at = now + HOLD_DOWN_S
+            return
+        back = self._avoided - avoided
+        if back - self._alive_since.keys():
             yield Alarm(HOLD_DOWN_S)
+        self._alive_since = {link: self._alive_since.get(link, now) for link in back}
 
     def _link_returned(self, now: float) -> Iterator[Action]:
-        if self._returns_at is not None and now >= self._returns_at:
-            self._returns_at = None
-            yield from self._routes_changed(now)
+        if self._alive_since and now >= min(self._alive_since.values()) + HOLD_DOWN_S:
+            still_young = now - HOLD_DOWN_S + TOGETHER_S
+            yield from self._routes_changed(now, {link for link, at in self._alive_since.items() if at > still_young})
 
-    def _routes_changed(self, now: float) -> Iterator[Action]:
-        """Routes resident packets and every job that is concerned around the links that are not to be used."""
-        avoided = self._dead() | self._drained
+    def _routes_changed(self, now: float, held: Collection[str] = ()) -> Iterator[Action]:
+        """Routes resident packets and every job that is concerned around the links that are not to be used.
+
+        Links of ``held`` are live, but not for long.
+        """
+        avoided = self._dead() | self._drained | frozenset(held)
         if avoided == self._avoided:
             return
         gone, back = avoided - self._avoided, self._avoided - avoided
-        self._avoided, self._returns_at = avoided, None
+        self._avoided = avoided
+        self._alive_since = {link: at for link, at in self._alive_since.items() if link in held}
         yield Log(f"links: without {', '.join(sorted(gone)) or 'none'}; again with {', '.join(sorted(back)) or 'none'}")
         self.epoch += 1
         self._refused.clear()

@@ -24,11 +24,13 @@ from controller.planning import plan
 from controller.rules import FLOW_PRIORITY, Rule
 from controller.updates import Command
 from topologies.addressing import dpid
+from topologies.fabric import Port
 from topologies.leaf_spine import leaf_spine
 from topologies.traffic import Demand, FlowKey
 
 KEY = FlowKey("h1", "h3", 30000, 20000)
 DEMANDS = (Demand(KEY, (0,), (1000,)), Demand(FlowKey("h2", "h4", 30000, 20000), (0,), (1000,)))
+FABRIC_UPLINKS = (Port("leaf1", 3), Port("leaf1", 4))
 
 
 class Network:
@@ -140,6 +142,52 @@ def test_routes_leave_a_dead_link_and_come_back(network):
     assert network.objective_s() == 2 * before_s
     network.settle()
     assert network.objective_s() == before_s
+    assert network.core.ready
+
+
+def cut(network, hop, *, alive, at_s):
+    """The port dies or lives again at a time; alarms due by then have rung."""
+    for due in sorted(alarm for alarm in network.alarms if alarm < at_s):
+        network.alarms.remove(due)
+        network.now = due
+        network.tell(Tick())
+    network.now = at_s
+    network.tell(PortChanged(*network.about(hop.node), hop.number, alive))
+
+
+def test_a_link_that_dies_again_starts_its_time_anew(network):
+    before_s, hop = network.objective_s(), network.path().hops[1]
+    cut(network, hop, alive=False, at_s=10.0)
+    network.settle()
+    for alive, at_s in [(True, 20.0), (False, 20.9), (True, 20.95)]:
+        cut(network, hop, alive=alive, at_s=at_s)
+    network.now = 21.1
+    network.tell(Tick())
+    assert hop not in network.path().hops
+    network.now = 21.96
+    network.tell(Tick())
+    network.settle()
+    assert network.objective_s() == before_s
+
+
+@pytest.mark.parametrize(("later_s", "together"), [(0.05, True), (0.9, False)])
+def test_links_return_each_in_its_time_and_such_as_come_at_once_together(later_s, together):
+    network = Network(leaf_spine(2, 3, 2))
+    network.connect()
+    network.settle()
+    one, other = FABRIC_UPLINKS
+    for hop in (one, other):
+        cut(network, hop, alive=False, at_s=10.0)
+    network.settle()
+    cut(network, one, alive=True, at_s=20.0)
+    cut(network, other, alive=True, at_s=20.0 + later_s)
+    network.now = 21.01
+    network.tell(Tick())
+    epoch = network.core.epoch
+    assert "again with leaf1-spine1" in network.log[-1]
+    assert ("leaf1-spine2" in network.log[-1]) == together
+    network.settle()
+    assert network.core.epoch == epoch + (not together)
     assert network.core.ready
 
 
