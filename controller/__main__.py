@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from ssl import CERT_REQUIRED
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _fail(LACKS, str(error))
     _set_up_log(options.log)
     _load_own_policies(options.own_policy)
-    core = _core(options.fabric, options.state)
+    core = _core(options.fabric, options.state, options.scale)
     openflow = _listen(framework, options.openflow, "--openflow")
     northbound = _listen(framework, options.northbound, "--northbound")
     if options.openflow_cert:
@@ -93,6 +94,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--poll", type=_seconds, default=0.5, metavar="SECONDS", help="between readings of counters; 0 reads none"
     )
+    parser.add_argument(
+        "--scale", type=_scale, default=1.0, metavar="K",
+        help="the wires are K times slower than the fabric's links, as in an emulation: for utilisation and port speed",
+    )  # fmt: skip
     parser.add_argument("--token-file", metavar="FILE", help="requests must carry the token that is in here")
     parser.add_argument("--tls-cert", metavar="FILE", help="certificate of the northbound face (PEM)")
     parser.add_argument("--tls-key", metavar="FILE", help="its private key")
@@ -130,6 +135,16 @@ def _seconds(text: str) -> float:
     if not 0 <= seconds < 3600:
         raise argparse.ArgumentTypeError(f"{text!r}: a number of seconds, from 0")
     return seconds
+
+
+def _scale(text: str) -> float:
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = 0.0
+    if not 1 <= scale < inf:
+        raise argparse.ArgumentTypeError(f"{text!r}: a number from 1: the wires' rate is the links', divided by it")
+    return scale
 
 
 def _token(file: str) -> str:
@@ -190,7 +205,7 @@ def _load_own_policies(policies: Sequence[Sequence[str]]) -> None:
             _fail(USAGE, f"--own-policy: {error}")
 
 
-def _core(file: str, state: str | None) -> Any:
+def _core(file: str, state: str | None, scale: float = 1.0) -> Any:
     """The core for the fabric in ``file``, with what is saved in the file ``state`` if that exists."""
     from controller.core import Controller  # noqa: PLC0415
     from controller.saved import SavedError  # noqa: PLC0415
@@ -199,7 +214,7 @@ def _core(file: str, state: str | None) -> Any:
 
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-        return Controller(loads(text, file), _saved(state) if state else None)
+        return Controller(loads(text, file), _saved(state) if state else None, scale)
     except OSError as error:
         _fail(USAGE, f"--fabric {file}: {error.strerror}")
     except SavedError as error:

@@ -87,16 +87,17 @@ class _Session:
 
 
 class Controller:
-    def __init__(self, fabric: Fabric, saved: str | None = None) -> None:
+    def __init__(self, fabric: Fabric, saved: str | None = None, scale: float = 1.0) -> None:
         """``saved``: the text of an earlier controller's ``Save``. ProofError if resident rules would not deliver.
 
+        ``scale``: how many times slower the wires are than the fabric's links; only telemetry asks for it.
         SavedError for a text that does not fit the fabric.
         """
         self.fabric = fabric
         self.handler_errors = 0
         self.flow_mods = 0
         self.settled_s: float | None = None
-        self.telemetry = Telemetry(fabric)
+        self.telemetry = Telemetry(fabric, scale)
         state = read(fabric, saved) if saved is not None else Saved()
         self.epoch = state.epoch
         self.jobs: dict[str, Plan] = dict(state.jobs)

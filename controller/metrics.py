@@ -121,10 +121,15 @@ def _of_ports(controller: Controller, now: float) -> Iterator[Metric]:
     ]
     for field, name in _PORT_COUNTERS.items():
         yield _counter(name, _PORT_HELP, [(labels, getattr(use.total, field)) for labels, _, use in named], _PORT)
-    rates = [(labels, fabric.rate_bps(port) / 8) for labels, port, _ in named]
-    yield _gauge("port_speed_bytes", "Bytes per second that the link carries each way.", rates, _PORT)
+    rates = [(labels, telemetry.wire_bps(port) / 8) for labels, port, _ in named]
+    yield _gauge(
+        "port_speed_bytes",
+        "Bytes per second that the wire carries each way: the link's rate, divided by --scale.",
+        rates,
+        _PORT,
+    )
     used = [(labels, use.utilisation) for labels, _, use in named]
-    yield _gauge("port_utilisation_ratio", "Share of the link's rate that the port sent at lately.", used, _PORT)
+    yield _gauge("port_utilisation_ratio", "Share of the wire's rate that the port sent at lately.", used, _PORT)
     detours = [((switch,), count) for switch, count in telemetry.detours.items()]
     yield _counter("switch_detour_packets", "Packets that took a backup, as their port was dead.", detours, ("switch",))
     ages = [((switch,), now - at) for switch in fabric.switches if (at := telemetry.told_at(switch)) is not None]

@@ -51,7 +51,7 @@ class GroupCounters:
 
 @dataclass(frozen=True, slots=True)
 class PortUse:
-    """Of a port: totals, and rates between the last two answers in bit/s. ``utilisation``: sent, by the link's rate."""
+    """Of a port: totals, and rates between the last two answers in bit/s. ``utilisation``: sent, by the wire's rate."""
 
     total: PortCounters
     tx_bps: float = 0.0
@@ -83,10 +83,13 @@ class CountersTold(Protocol):
 
 
 class Telemetry:
-    """``hot`` etc. can be asked for at any time; before the first answers all is empty."""
+    """``hot`` etc. can be asked for at any time; before the first answers all is empty.
 
-    def __init__(self, fabric: Fabric) -> None:
-        self._fabric = fabric
+    ``scale``: how many times slower the wires are than the fabric's links, as in an emulation.
+    """
+
+    def __init__(self, fabric: Fabric, scale: float = 1.0) -> None:
+        self._fabric, self._scale = fabric, scale
         self._ports: dict[Port, PortUse] = {}
         self._flows: dict[tuple[str, int], FlowCounters] = {}
         self._jobs: dict[int, JobUse] = {}
@@ -104,6 +107,10 @@ class Telemetry:
         self._take_ports(switch, told.ports, seconds)
         self._take_flows(switch, told.flows, seconds)
         self._take_groups(switch, told.groups)
+
+    def wire_bps(self, port: Port) -> float:
+        """What the wire at the port carries each way: the link's rate, by the scale."""
+        return self._fabric.rate_bps(port) / self._scale
 
     def told_at(self, switch: str) -> float | None:
         """When the switch last told its counters."""
@@ -144,7 +151,7 @@ class Telemetry:
                 self._ports[port] = PortUse(total)
                 continue
             tx_bps, rx_bps = 8 * grown.tx_bytes / seconds, 8 * grown.rx_bytes / seconds
-            self._ports[port] = PortUse(total, tx_bps, rx_bps, tx_bps / self._fabric.rate_bps(port))
+            self._ports[port] = PortUse(total, tx_bps, rx_bps, tx_bps / self.wire_bps(port))
 
     def _take_flows(self, switch: str, counters: Sequence[FlowCounters], seconds: float | None) -> None:
         grown_bytes: dict[int, int] = defaultdict(int)

@@ -306,9 +306,10 @@ def fabric_up(
     """
     require_machine()
     say("starting the controller")
+    options = ("--scale", str(plan.settings.scale), *controller_options)
     with (
         running_controller(
-            plan.fabric, framework=framework, openflow=f"127.0.0.1:{openflow_port}", options=controller_options
+            plan.fabric, framework=framework, openflow=f"127.0.0.1:{openflow_port}", options=options
         ) as control,
         built(plan, f"tcp:{control.openflow}", say) as network,
     ):

@@ -43,8 +43,9 @@ def _leading(
     plan: Plan, division: Division, say: Callable[[str], None], openflow: str, framework: str
 ) -> Iterator[Network]:
     say(f"starting the controller at {openflow}")
+    options = ("--scale", str(plan.settings.scale))
     with (
-        running_controller(plan.fabric, framework=framework, openflow=openflow) as control,
+        running_controller(plan.fabric, framework=framework, openflow=openflow, options=options) as control,
         built(plan, f"tcp:{control.openflow}", say) as network,
     ):
         say(f"waiting for the switches of {', '.join(machine.name for machine in division.machines[1:])}")

@@ -166,6 +166,9 @@ def test_a_bad_fabric_is_code_2(tmp_path, capsys):
         (["--fabric", "x", "--tls-cert", "x"], "--tls-key: missing; these go together: --tls-cert, --tls-key"),
         (["--fabric", "x", "--token-file", "/nowhere"], "--token-file /nowhere: "),
         (["--fabric", "x", "--poll", "-1"], "'-1': a number of seconds, from 0"),
+        (["--fabric", "x", "--scale", "0.5"], "'0.5': a number from 1: the wires' rate is the links', divided by it"),
+        (["--fabric", "x", "--scale", "inf"], "'inf': a number from 1"),
+        (["--fabric", "x", "--scale", "nan"], "'nan': a number from 1"),
         (["--fabric", "x", "--framework", "pox"], "invalid choice: 'pox'"),
     ],
 )
@@ -174,6 +177,25 @@ def test_wrong_usage_is_code_2(arguments, words, capsys):
         main(arguments)
     assert end.value.code == 2
     assert words in capsys.readouterr().err
+
+
+class MadeError(Exception):
+    """The core that a controller was to be served with."""
+
+
+def test_the_scale_reaches_telemetry(tmp_path, monkeypatch):
+    def make(*arguments):
+        raise MadeError(_core(*arguments))
+
+    file, port = tmp_path / "fabric.yaml", FABRIC.ports("leaf1")[0]
+    file.write_text(dumps(FABRIC))
+    monkeypatch.setattr("controller.__main__._core", make)
+    monkeypatch.setattr("controller.__main__.load", lambda framework: None)
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
+    for arguments, scale in [([], 1), (["--scale", "500"], 500)]:
+        with pytest.raises(MadeError) as made:
+            main(["--fabric", str(file), *arguments])
+        assert made.value.args[0].telemetry.wire_bps(port) == FABRIC.rate_bps(port) / scale
 
 
 def test_a_client_without_a_controller_says_so():

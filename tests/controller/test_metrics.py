@@ -53,6 +53,17 @@ def test_every_metric_has_a_help_text_and_a_unit_in_its_name():
     assert families["ringlab_controller_info"].samples[0].labels["framework"] == "ryu 4.34"
 
 
+def test_ports_are_those_of_the_wires_and_predictions_those_of_the_fabric():
+    cores = Controller(FABRIC), Controller(FABRIC, scale=4)
+    for core in cores:
+        core.handle(JobPlanned(plan(FABRIC, JobRequest("a", "pinned", DEMANDS), 7, 1)), 0.0)
+        for now in (1, 2):
+            core.handle(CountersRead(1, 1, [PortCounters(3, tx_bytes=now * 125)]), now)
+    one, scaled = map(scraped, cores)
+    for name, factor in [("port_speed_bytes", 1 / 4), ("port_utilisation_ratio", 4), ("job_objective_seconds", 1)]:
+        assert value(scaled[f"ringlab_{name}"]) == factor * value(one[f"ringlab_{name}"]) > 0
+
+
 def test_without_answers_there_are_no_counters():
     families = scraped(Controller(FABRIC))
     assert families["ringlab_port_transmit_bytes"].samples == []

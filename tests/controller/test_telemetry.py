@@ -33,6 +33,14 @@ def test_rates_and_utilisation_are_of_the_last_interval():
     assert telemetry.told_at("leaf2") is None
 
 
+def test_a_full_wire_is_full_at_any_scale():
+    telemetry = Telemetry(FABRIC, scale=8)
+    assert telemetry.wire_bps(UP) == 1000
+    for now in (0, 1):
+        telemetry.take("leaf1", ports(PortCounters(3, tx_bytes=now * 125)), now)
+    assert (telemetry.ports[UP].tx_bps, telemetry.ports[UP].utilisation) == (1000, 1.0)
+
+
 @given(st.lists(st.tuples(st.integers(0, 1000), st.booleans()), min_size=1))
 def test_totals_are_what_was_counted_however_often_the_switch_starts_anew(steps):
     telemetry, counted, total = Telemetry(FABRIC), 0, 0
