@@ -32,6 +32,7 @@ from topologies.fabric import Fabric, Port
 from topologies.htsim_traffic import Matrix, flow_keys, waits
 from topologies.ports import connect_port, listen_port, slots
 from topologies.traffic import Demand, FlowKey, Paths, link_bytes
+from topologies.waiting import in_order
 
 MAX_ITEMS = 1 << 20
 """A replay of more takes hours and gigabytes."""
@@ -315,28 +316,7 @@ def _rows(needs: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np
 
 def _in_order(items: Sequence[_Item]) -> list[int]:
     """Each item after all it needs. TraceError where some wait for each other."""
-    missing = [len(one.needs) for one in items]
-    followers: list[list[int]] = [[] for _ in items]
-    for item, one in enumerate(items):
-        for need in one.needs:
-            followers[need].append(item)
-    order = [item for item, count in enumerate(missing) if not count]
-    for item in order:  # grows as it goes
-        for other in followers[item]:
-            missing[other] -= 1
-            if not missing[other]:
-                order.append(other)
-    if len(order) < len(items):
-        stuck = _of_circle(items, missing)
+    order, stuck = in_order([one.needs for one in items])
+    if stuck is not None:
         raise TraceError(f"{items[stuck].place}: waits for its own end; break the circle")
     return order
-
-
-def _of_circle(items: Sequence[_Item], missing: Sequence[int]) -> int:
-    """An item that waits for itself: going back from any that never starts ends in a circle."""
-    item = next(item for item, count in enumerate(missing) if count)
-    seen: set[int] = set()
-    while item not in seen:
-        seen.add(item)
-        item = next(need for need in items[item].needs if missing[need])
-    return item

@@ -32,6 +32,7 @@ from topologies.fabric import Fabric, FabricError
 from topologies.ports import MAX_CHANNELS, MAX_SLOTS, connect_port, listen_port
 from topologies.spelling import did_you_mean
 from topologies.traffic import Demand, FlowKey
+from topologies.waiting import in_order
 from topologies.word_lines import whole_number, word_lines
 from topologies.yaml_lines import DocumentError
 
@@ -222,23 +223,13 @@ def _waited_for(matrix: Matrix, one: Connection, sources: Mapping[int, Sequence[
 
 def _steps(matrix: Matrix, needs: Sequence[Sequence[int]]) -> list[int]:
     """The longest chain before each connection. DocumentError where some wait for each other."""
-    steps = [0] * len(needs)
-    missing = [len(one) for one in needs]
-    followers: list[list[int]] = [[] for _ in needs]
-    for place, one in enumerate(needs):
-        for other in one:
-            followers[other].append(place)
-    ready = [place for place, count in enumerate(missing) if not count]
-    for place in ready:  # grows as it goes
-        for other in followers[place]:
-            steps[other] = max(steps[other], steps[place] + 1)
-            missing[other] -= 1
-            if not missing[other]:
-                ready.append(other)
-    if len(ready) < len(needs):
-        stuck = next(place for place, count in enumerate(missing) if count)
+    order, stuck = in_order(needs)
+    if stuck is not None:
         line = matrix.connections[stuck].line
         raise DocumentError([f"{matrix.where}:{line}: waits, by its triggers, for its own end; break the circle"])
+    steps = [0] * len(needs)
+    for place in order:
+        steps[place] = max((steps[other] + 1 for other in needs[place]), default=0)
     return steps
 
 

@@ -189,6 +189,21 @@ def test_what_can_t_be_followed_is_refused_where_it_is_asked_for(change, said):
     assert said in str(caught.value)
 
 
+def test_a_circle_is_told_by_a_line_of_it():
+    """The connection of line 3 waits for the circle, and is none of it."""
+    text = """Nodes 4
+Connections 3
+0->1 trigger 2 size 5
+1->2 trigger 1 size 5 send_done_trigger 2
+2->3 trigger 2 size 5 send_done_trigger 1
+Triggers 2
+trigger id 1 oneshot
+trigger id 2 oneshot
+"""
+    with pytest.raises(DocumentError, match=r"^f:[45]: waits, by its triggers, for its own end"):
+        waits(loads(text, "f"))
+
+
 def test_a_text_shows_what_it_is_however_it_begins():
     """Many empty lines and comments are no trap for whoever looks for the first word."""
     blank = "\n \n# more\n" * 20_000
