@@ -1,4 +1,4 @@
-"""Reads and writes a user's text files; every way in which that can fail is one clear line."""
+"""Reads and writes a user's files; every way in which that can fail is one clear line."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from ringlab.errors import UsageError
 
 MAX_BYTES = 8 * 2**20
 """A spec has a kilobyte, a fabric of ten thousand links less than one megabyte."""
+
+PLOTS = (".svg", ".png")
 
 
 def read_text(path: Path, what: str) -> str:
@@ -37,17 +39,22 @@ def read_text(path: Path, what: str) -> str:
 
 
 def write_text(target: str | Path, text: str) -> None:
-    """``text`` in the file ``target``, in one move: a reader sees the old file or the new one. Makes its folder.
+    """As ``write_bytes``, in UTF-8."""
+    write_bytes(target, text.encode())
+
+
+def write_bytes(target: str | Path, content: bytes) -> None:
+    """``content`` in the file ``target``, in one move: a reader sees the old file or the new one. Makes its folder.
 
     What is no file (a pipe, ``/dev/stdout``) is written as it stands. UsageError where it can't be written.
     """
     path = Path(os.path.realpath(target))
     try:
         if path.exists() and not path.is_file():
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(content)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, text.encode())
+        _replace(path, content)
     except OSError as error:
         raise UsageError(f"{target}: can't be written: {error.strerror}; name another file") from None
 
@@ -59,6 +66,12 @@ def _replace(path: Path, content: bytes) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def check_plot(target: str | Path) -> None:
+    """UsageError for a file that is neither SVG nor PNG: before anything is computed."""
+    if not str(target).endswith(PLOTS):
+        raise UsageError(f"--plot {target}: neither SVG nor PNG; name a file that ends in .svg or .png")
 
 
 def write_through(path: Path, content: bytes) -> None:

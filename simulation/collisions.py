@@ -166,7 +166,7 @@ def _together(tables: NextHops, case: Case, seeds: Index) -> Draws:
     nothing = longest == 0
     slowdown = np.where(nothing, 1.0, longest / np.where(nothing, 1.0, ideal))
     rate = rates(apart, rate_bps, use=share)
-    last = np.where(rows < 0, 0, 1).sum(axis=1) - 1
+    last = rows.shape[1] - 1 - np.argmax(rows[:, ::-1] >= 0, axis=1)  # sprayed rows have gaps before it
     nics = np.stack([apart[:, 0], apart[np.arange(len(apart)), last]])
     relative = rate * (load[nics] / rate_bps[nics]).max(axis=0)
     slowest = np.ones(number)

@@ -70,10 +70,12 @@ number from 0 to below its ``count``."""
 def walk(tables: NextHops, pairs: Pairs, pick: Hash) -> NDArray[np.int32]:
     """The flows' paths, ``rows[flow, hop]``, as link numbers filled up with -1, from NIC to NIC.
 
-    RoutingError for a flow that has no way (only where links are dead).
+    RoutingError for a flow that has no way, or whose NIC's link is dead.
     """
     nic, last = _nic(tables, pairs.src, pairs.channel), _nic(tables, pairs.dst, pairs.channel)
     up, target = tables.up.reshape(-1).take(nic), tables.target.reshape(-1).take(last)
+    down = tables.down.reshape(-1).take(last)
+    tables.check_nics(up, down)
     at, goal = tables.head.take(up), tables.switch.take(target)
     columns, lengths = [up], np.ones(len(pairs), dtype=np.intp)
     width = tables.group.shape[1]
@@ -95,7 +97,7 @@ def walk(tables: NextHops, pairs: Pairs, pick: Hash) -> NDArray[np.int32]:
         lengths[under_way] += 1
     columns.append(np.full(len(pairs), -1, dtype=np.int32))
     rows = np.stack(columns)
-    rows[lengths, np.arange(len(pairs))] = tables.down.reshape(-1).take(last)
+    rows[lengths, np.arange(len(pairs))] = down
     return rows.T
 
 

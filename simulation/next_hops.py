@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
+from controller.routing.errors import RoutingError
 from controller.routing.layout import once_a_fabric
 from controller.routing.next_hops import no_way
 from simulation.links import Links
@@ -67,6 +68,18 @@ class NextHops:
     def of_hosts(self) -> Index:
         """The links to and from hosts."""
         return np.unique(np.concatenate([self.up[self.up >= 0], self.down[self.down >= 0]])).astype(np.intp)
+
+    @cached_property
+    def _dead_of_hosts(self) -> list[int]:
+        return [link for link in self.of_hosts.tolist() if self.fabric.link(self.links.ports[link]).name in self.dead]
+
+    def check_nics(self, *links: NDArray[np.int32]) -> None:
+        """RoutingError where one of ``links``, which flows leave and reach their hosts by, is dead."""
+        for some in links if self.dead and self._dead_of_hosts else ():
+            lost = np.isin(some, self._dead_of_hosts)
+            if lost.any():
+                name = self.fabric.link(self.links.ports[int(some[np.argmax(lost)])]).name
+                raise RoutingError(f"a flow leaves or arrives by {name}, which is dead: bring it up")
 
     def raise_no_way(self, switch: int, target: int) -> None:
         """RoutingError: nothing joins the two any more."""

@@ -19,14 +19,16 @@ def spread(tables: NextHops, pairs: Pairs) -> tuple[NDArray[np.int32], Numbers]:
     """For each flow the links it takes (flows, links; filled up with -1) and the share of it that crosses each.
 
     The two are ``paths`` and ``use`` of ``fair_share.rates``. The shares that leave any switch, or arrive, sum up to
-    what came in: 1 in all. RoutingError for a flow that has no way.
+    what came in: 1 in all. RoutingError for a flow that has no way, or whose NIC's link is dead.
     """
     src_nic, dst_nic = pairs.channel % tables.nics.take(pairs.src), pairs.channel % tables.nics.take(pairs.dst)
     up, target = tables.up[pairs.src, src_nic], tables.target[pairs.dst, dst_nic]
+    down = tables.down[pairs.dst, dst_nic]
+    tables.check_nics(up, down)
     width = len(tables.switch)
     trip, which = np.unique(tables.head.take(up) * width + target, return_inverse=True)
     middle, share = _between(tables, *np.divmod(trip, width))
-    rows = np.concatenate([up[:, None], middle[which], tables.down[pairs.dst, dst_nic][:, None]], axis=1)
+    rows = np.concatenate([up[:, None], middle[which], down[:, None]], axis=1)
     whole = np.ones((len(pairs), 1))
     return rows, np.concatenate([whole, share[which], whole], axis=1)
 

@@ -11,6 +11,7 @@ from ringlab import completions
 from ringlab.errors import UsageError
 from ringlab.examples_first import Command
 from ringlab.json_output import STDOUT, json_option, write_json
+from ringlab.text_files import check_plot, write_bytes
 
 if TYPE_CHECKING:
     from ringlab.collisions.outcome import Outcome
@@ -58,8 +59,8 @@ def command(
     from controller.routing.errors import RoutingError  # noqa: PLC0415 - numpy only where it is used
     from ringlab.experiments import fabrics  # noqa: PLC0415 - likewise
 
-    if plot and plot.suffix not in {".svg", ".png"}:
-        raise UsageError(f"--plot {plot}: name a file that ends in .svg or .png")
+    if plot:
+        check_plot(plot)
     network = fabrics.read(fabric)
     _check_links(network, dead)
     channels = options["channels"] or max(len(network.ports(host)) for host in network.hosts)
@@ -86,9 +87,12 @@ def _check_links(fabric: Fabric, dead: tuple[str, ...]) -> None:
     from topologies.spelling import did_you_mean  # noqa: PLC0415 - likewise
 
     names = [link.name for link in fabric.links]
+    of_hosts = {fabric.link(port).name for host in fabric.hosts for port in fabric.ports(host)}
     for name in dead:
         if name not in names:
             raise UsageError(f"--dead {name}: no such link in {fabric.name}; {did_you_mean(name, names)}")
+        if name in of_hosts:
+            raise UsageError(f"--dead {name}: is a host's link, and no way leads around it; name one between switches")
 
 
 def _outcomes(
@@ -121,13 +125,6 @@ def _outcomes(
 
 def _draw(target: Path, outcomes: list[Outcome], title: str) -> None:
     from ringlab.collisions import plot  # noqa: PLC0415 - matplotlib only where it is used
-    from ringlab.text_files import write_text  # noqa: PLC0415 - likewise
 
-    if target.suffix == ".svg":
-        write_text(target, plot.svg(outcomes, title))
-        return
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(plot.png(outcomes, title))
-    except OSError as error:
-        raise UsageError(f"{target}: can't be written: {error.strerror}; name another file") from None
+    svg = target.name.endswith(".svg")
+    write_bytes(target, plot.svg(outcomes, title).encode() if svg else plot.png(outcomes, title))

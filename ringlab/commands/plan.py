@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from ringlab.errors import UsageError
 from ringlab.examples_first import Command
 from ringlab.json_output import STDOUT, json_option, write_json
+from ringlab.text_files import check_plot, write_bytes
 
 if TYPE_CHECKING:
     from ringlab.planning.report import Plan
@@ -52,7 +55,8 @@ TOKENS = 2048
 @click.option("--policy", default="pinned", show_default=True, help="How flows are routed.")
 @click.option("--plot", "plot_target", metavar="FILE", help="Draw E against n to FILE, .svg or .png.")
 @json_option
-def command(json_target: str | None, plot_target: str | None, **given: Any) -> None:
+@click.pass_context
+def command(ctx: click.Context, /, json_target: str | None, plot_target: str | None, **given: Any) -> None:
     """Tell the efficiency of n devices that compute and then sum a model, and where communication dominates.
 
     Efficiency E is computation over computation plus exposed communication. With a budget (--switches, --ports,
@@ -63,14 +67,16 @@ def command(json_target: str | None, plot_target: str | None, **given: Any) -> N
     from ringlab.planning import report  # noqa: PLC0415 - likewise
 
     if plot_target:
-        report.check_plot(plot_target)
+        check_plot(plot_target)
+    if given["fabric"] and ctx.get_parameter_source("rate") is ParameterSource.COMMANDLINE:
+        raise UsageError("--rate: a fabric has its own; leave it out, and write rate= in a short form")
     plan = _plan(given)
     if json_target:
         write_json(json_target, report.to_data(plan))
     if json_target != STDOUT:
         console().print(report.render(plan))
     if plot_target:
-        _write(plot_target, report.plot(plan, plot_target))
+        write_bytes(plot_target, report.plot(plan, plot_target))
 
 
 def _plan(given: dict[str, Any]) -> Plan:
@@ -100,13 +106,16 @@ def _on_fabric(work: Workload, given: dict[str, Any]) -> Plan:
     from ringlab.experiments import fabrics  # noqa: PLC0415 - likewise
     from ringlab.planning.contest import contest  # noqa: PLC0415 - likewise
     from ringlab.planning.report import Plan  # noqa: PLC0415 - likewise
+    from ringlab.talk import say  # noqa: PLC0415 - likewise
+    from topologies.measures import ring_line_rate_bps  # noqa: PLC0415 - likewise
 
     fabric = fabrics.read(given["fabric"])
+    work = replace(work, rate_bps=float(ring_line_rate_bps(fabric)))
     devices = given["devices"] or len(fabric.hosts)
     if not 2 <= devices <= len(fabric.hosts):
         raise UsageError(f"--devices {devices}: {fabric.name} has {len(fabric.hosts)} hosts; from 2 to as many")
     try:
-        entries = contest(fabric, devices, int(work.nbytes), given["policy"], work.step_s, given["algorithms"])
+        entries = contest(fabric, devices, int(work.nbytes), given["policy"], work.step_s, given["algorithms"], say)
     except RoutingError as error:
         raise UsageError(f"{fabric.name}: {error}") from None
     return Plan(work, devices, fabric.name, tuple(entries))
@@ -177,12 +186,3 @@ def _parsed(option: str, parse: Any, text: str) -> Any:
         return parse(text)
     except ValueError as error:
         raise UsageError(f"{option}: {error}") from None
-
-
-def _write(target: str, content: bytes) -> None:
-    from pathlib import Path  # noqa: PLC0415 - only where it is used
-
-    try:
-        Path(target).write_bytes(content)
-    except OSError as error:
-        raise UsageError(f"{target}: can't be written: {error.strerror}; name another file") from None

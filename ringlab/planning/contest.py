@@ -12,7 +12,7 @@ left out of it: their steps overlap, and two trees share the ranks.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -52,12 +52,25 @@ class Entry:
 
 
 def contest(
-    fabric: Fabric, ranks: int, nbytes: int, policy: str, turnaround_s: float, wanted: Sequence[str] = ()
+    fabric: Fabric,
+    ranks: int,
+    nbytes: int,
+    policy: str,
+    turnaround_s: float,
+    wanted: Sequence[str] = (),
+    say: Callable[[str], None] = lambda _: None,
 ) -> list[Entry]:
     """All placements and algorithms (``wanted``, or all that fit) on ``fabric``, fastest first, each replayed.
 
-    UsageError where none of the algorithms can serve so many ranks.
+    UsageError where one of ``wanted`` is no algorithm, can't serve so many ranks, or is too large to replay; of the
+    others ``say`` hears which are too large.
     """
+    channels = _channels(fabric)
+    for name in wanted:
+        _check(name, ranks, channels)
+    large = [name for name in _fitting(fabric, ranks) if _is_large(name, ranks, channels)] if not wanted else ()
+    if large:
+        say(f"left out, more than {MOST_TRANSFERS:,} transfers: {', '.join(large)}")
     runs = _runs(fabric, ranks, nbytes, policy, turnaround_s, wanted, tuple(KINDS))
     return sorted((Entry(*names, run.replayed_s()) for names, run in runs), key=lambda entry: entry.time_s)
 
@@ -86,7 +99,7 @@ def _runs(
     wanted: Sequence[str],
     placements: Sequence[str],
 ) -> list[tuple[tuple[str, str], Run]]:
-    channels = max(len(fabric.ports(host)) for host in fabric.hosts)
+    channels = _channels(fabric)
     names = list(wanted or _fitting(fabric, ranks))
     found = [
         ((kind, name), Run.of(fabric, KINDS[kind](fabric, ranks), schedule, nbytes, policy, turnaround_s))
@@ -108,13 +121,37 @@ def _fitting(fabric: Fabric, ranks: int) -> Iterator[str]:
             yield f"hierarchical:{size}"
 
 
+def _channels(fabric: Fabric) -> int:
+    return max(len(fabric.ports(host)) for host in fabric.hosts)
+
+
 @lru_cache(64)
-def _schedule(name: str, ranks: int, channels: int) -> Schedule | None:
+def _built(name: str, ranks: int, channels: int) -> Schedule | ScheduleError:
     try:
-        built = algorithms.build(name, ranks, channels)
-    except ScheduleError:
-        return None
-    return built if built.relays or len(built) <= MOST_TRANSFERS else None
+        return algorithms.build(name, ranks, channels)
+    except ScheduleError as error:
+        return error
+
+
+def _schedule(name: str, ranks: int, channels: int) -> Schedule | None:
+    built = _built(name, ranks, channels)
+    return None if isinstance(built, ScheduleError) or _is_large(name, ranks, channels) else built
+
+
+def _is_large(name: str, ranks: int, channels: int) -> bool:
+    built = _built(name, ranks, channels)
+    return isinstance(built, Schedule) and not built.relays and len(built) > MOST_TRANSFERS
+
+
+def _check(name: str, ranks: int, channels: int) -> None:
+    built = _built(name, ranks, channels)
+    if isinstance(built, ScheduleError):
+        raise UsageError(f"--algorithm: {built}")
+    if _is_large(name, ranks, channels):
+        raise UsageError(
+            f"--algorithm {name}: {len(built):,} transfers of {ranks} ranks are too many to replay here, at most "
+            f"{MOST_TRANSFERS:,}; take fewer --devices, or leave it out"
+        )
 
 
 @dataclass(frozen=True, eq=False)

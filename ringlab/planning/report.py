@@ -11,7 +11,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ringlab.errors import UsageError
 from ringlab.experiments.figures import rate_text, share_text, size_text, time_text
 from ringlab.experiments.plot import COLOURS, empty, png_of, svg_of
 from ringlab.planning.contest import Entry
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMAT = "ringlab-plan-1"
-PLOTS = (".svg", ".png")
 POINTS = 200
 """Of the curve."""
 
@@ -119,9 +117,11 @@ def _head(plan: Plan) -> Text:
     work = plan.work
     tasks = f"{work.tasks:g} {'task' if work.tasks == 1 else 'tasks'} {'in all' if work.shared else 'each'}"
     hidden = f", {work.overlap:.0%} of computation hides communication" if work.overlap else ""
+    rate = rate_text(work.rate_bps)
+    links = f"over links of {rate}" if plan.fabric is None else f"at a line rate of {rate}"
     return Text(
         f"{plan.devices} devices, {tasks} of {time_text(work.task_s * 1e6)}; then an all_reduce of "
-        f"{size_text(int(work.nbytes))} over links of {rate_text(work.rate_bps)}, "
+        f"{size_text(int(work.nbytes))} {links}, "
         f"{time_text(work.step_s * 1e6)} a step{hidden}"
     )
 
@@ -212,12 +212,6 @@ def _ranking(ranking: Ranking) -> Iterator[RenderableType]:
         )
     yield table
     yield Text("sw.: switches; ports: theirs, in use. Steps within 1 % of each other are equal: the cheaper is first.")
-
-
-def check_plot(target: str) -> None:
-    """UsageError for a file that is neither SVG nor PNG: before anything is computed."""
-    if not target.endswith(PLOTS):
-        raise UsageError(f"--plot {target}: neither SVG nor PNG; name a file that ends in .svg or .png")
 
 
 def plot(plan: Plan, target: str) -> bytes:

@@ -77,6 +77,7 @@ def test_every_nic_has_a_channel(capsys):
     ("words", "message"),
     [
         ((FABRIC, "--dead", "leaf1-spine9"), "no such link in leaf-spine-4x4x4; did you mean"),
+        ((FABRIC, "--dead", "h1-leaf1"), "--dead h1-leaf1: is a host's link"),
         ((FABRIC, "--plot", "here.pdf"), "ends in .svg or .png"),
         ((FABRIC, "--pattern", "star"), "'star' is not one of"),
         (("leaf-spine:leaves=2,spines=1,hosts=1", "--dead", "leaf1-spine1"), "while leaf1-spine1 is dead: bring it up"),

@@ -182,6 +182,34 @@ def test_the_command_s_figures(capsys, tmp_path):
     assert drawn.read_text().startswith("<?xml")
 
 
+def test_a_fabric_s_rate_is_its_own(capsys):
+    """At its rate a ring takes in closed form what it takes simulated."""
+    form = "leaf-spine:leaves=2,spines=2,hosts=2,rate=400G,latency=0"
+    found = plan_json(capsys, "--fabric", form, "--size", "1G", "--task-time", "1s", "--algorithm", "ring")
+    assert found["workload"]["rate_bps"] == 400e9
+    assert found["curve"][-1]["ring_s"] == pytest.approx(found["entries"][0]["time_s"], rel=0.01)
+    assert main(["plan", "--fabric", EDGE, "--size", "1M", "--task-time", "1s", "--algorithm", "ring"]) == 0
+    assert "an all_reduce of 1 MiB at a line rate of 1 Gb/s, 5.500 us" in capsys.readouterr().out
+
+
+def test_what_is_left_out_is_said():
+    star, heard = catalog.from_short_form("star:hosts=8"), []
+    contest(star, 8, 2**20, "pinned", 5e-6, (), heard.append)
+    assert heard == []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ringlab.planning.contest.MOST_TRANSFERS", 47)  # halving-doubling: 8 ranks, 6 steps
+        entries = contest(star, 8, 2**20, "pinned", 5e-6, (), heard.append)
+    (said,) = heard
+    assert said.startswith("left out, more than 47 transfers: halving-doubling")
+    assert "halving-doubling" not in {entry.algorithm for entry in entries}
+
+
+def test_a_plot_s_folder_is_made(tmp_path, capsys):
+    drawn = tmp_path / "made" / "e.svg"
+    assert main(["plan", "--task-time", "1s", "--plot", str(drawn)]) == 0
+    assert b"<svg" in drawn.read_bytes()
+
+
 def test_a_task_s_time_follows_from_the_device(capsys):
     found = plan_json(capsys, "--size", "2G", "--device", "h100", "--tasks", "3")
     assert found["workload"]["task_s"] == pytest.approx(6 * 2048 * 2**30 / (989e12 * 0.602))
@@ -214,7 +242,13 @@ WRONG = {
     "both": (["--fabric", EDGE, "--ports", "8"], "--fabric: is built already"),
     "algorithm": (["--algorithm", "ring"], "--algorithm: needs --fabric"),
     "many": (["-n", "17", "--fabric", EDGE], "--devices 17: edge-sites-2x2x4-2x4 has 16 hosts"),
-    "no algorithm": (["--fabric", EDGE, "--algorithm", "hierarchical:5"], "none of hierarchical:5 can serve 16 ranks"),
+    "no algorithm": (
+        ["--fabric", EDGE, "--algorithm", "hierarchical:5"],
+        "--algorithm: hierarchical:5 does not divide 16",
+    ),
+    "a typo": (["--fabric", EDGE, "--algorithm", "ring", "--algorithm", "rign"], "--algorithm: no algorithm 'rign'"),
+    "too large": (["--fabric", "star:hosts=200", "--algorithm", "pairwise"], "--algorithm pairwise: 79,600 transfers"),
+    "rate of a fabric": (["--fabric", EDGE, "--rate", "100G"], "--rate: a fabric has its own"),
     "too many": (["-n", "2000", "--ports", "64"], "--devices 2000: within a budget at most 1024"),
     "fabric": (["--fabric", "edge-site:leaves=2"], "no generator 'edge-site'; did you mean 'edge-sites'?"),
 }

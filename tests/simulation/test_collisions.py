@@ -217,6 +217,19 @@ def test_the_worst_links_and_the_flows_on_them():
     assert drawn.times.sum() >= np.sum(drawn.slowdown > 1)
 
 
+@pytest.mark.parametrize("spray", [False, True])
+def test_flows_inside_a_leaf_by_hand(spray):
+    """Two leaves, a spine, two hosts each, all to all: over the spine 4 flows each way, of a host 3.
+
+    Those that cross get 1/4 of a link, those inside what is left of their hosts' links, 1/2. With its hosts' links
+    alone each would get 1/3: 3/4 and 3/2 of it, and of 12 flows 4 are inside.
+    """
+    found = tables("leaf-spine:leaves=2,spines=1,hosts=2")
+    drawn = collide(found, Case("all-to-all", everyone(found), spray=spray), [0])
+    assert drawn.throughput == pytest.approx((8 * 3 / 4 + 4 * 3 / 2) / 12)
+    assert drawn.slowest == pytest.approx(3 / 4)
+
+
 def test_a_slow_link_is_always_the_worst():
     found = tables("edge-sites:leaves=2,spines=2,hosts=2,sites=3,site_hosts=2")
     drawn = collide(found, Case("all-to-all", everyone(found)), range(10))

@@ -94,6 +94,18 @@ def test_the_emulators_paths_with_ranks_that_share_hosts_and_dead_links():
     assert as_paths(tables, walk(tables, Pairs.of_keys(tables, wanted), pick)) == list(paths.values())
 
 
+@pytest.mark.parametrize("of", ["src", "dst"])
+def test_a_dead_link_of_a_host_that_sends_or_receives_is_an_error(of):
+    fabric = catalog.from_short_form("rail:groups=2,hosts=2,rails=2,spines=2")
+    name = fabric.link(fabric.nic("h1", 1)).name
+    tables = NextHops.of(fabric, frozenset({name}))
+    ends = (0, 3) if of == "src" else (3, 0)
+    for ways in (lambda pairs: walk(tables, pairs, mixed(pairs)), lambda pairs: spread(tables, pairs)):
+        ways(Pairs.of(*ends, channel=0))  # by the NIC that lives
+        with pytest.raises(RoutingError, match=f"a flow leaves or arrives by {name}, which is dead: bring it up"):
+            ways(Pairs.of(*ends, channel=1))
+
+
 @pytest.mark.parametrize("text", FABRICS)
 def test_every_path_is_a_shortest_one_of_the_fabric(text):
     fabric = catalog.from_short_form(text)
