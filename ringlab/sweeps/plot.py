@@ -50,7 +50,7 @@ def save(sweep: Sweep, found: Sequence[Found], folder: Path) -> list[Path]:
         return []
 
     def draw() -> Figure:
-        return figure(sweep, field, drawn, lines[0].size_bytes)
+        return figure(field, drawn, title(sweep, lines))
 
     files = {folder / PNG: png_of(draw, dpi=200), folder / SVG: svg_of(draw, sweep.name).encode()}
     for path, content in files.items():
@@ -91,7 +91,15 @@ def _curve(label: str, field: str, members: Sequence[Row]) -> Curve:
     )
 
 
-def figure(sweep: Sweep, field: str, drawn: Sequence[Curve], size_bytes: int) -> Figure:
+def title(sweep: Sweep, lines: Sequence[Row]) -> str:
+    """With the size where all rows have one."""
+    sizes = {line.size_bytes for line in lines}
+    size = f": {size_text(sizes.pop())} a rank" if len(sizes) == 1 else ""
+    packets = "" if sweep.backend == EMULATED else ", simulated: no packet was sent"
+    return f"{sweep.name}{size}{packets}"
+
+
+def figure(field: str, drawn: Sequence[Curve], title_text: str) -> Figure:
     fig = empty((6.8, 4.2))
     axes = fig.add_subplot()
     for place, curve in enumerate(drawn):
@@ -108,8 +116,7 @@ def figure(sweep: Sweep, field: str, drawn: Sequence[Curve], size_bytes: int) ->
     axes.set_ylim(bottom=0)
     axes.set_ylabel("busbw, GB/s")
     axes.grid(axis="y", color="#DDDDDD", linewidth=0.6)
-    packets = "" if sweep.backend == EMULATED else ", simulated: no packet was sent"
-    axes.set_title(f"{sweep.name}: {size_text(size_bytes)} a rank{packets}", loc="left", fontsize=10)
+    axes.set_title(title_text, loc="left", fontsize=10)
     fig.legend(loc="outside lower center", ncols=1 if len(drawn) < 3 else 2, frameon=False)
     return fig
 

@@ -32,11 +32,19 @@ class Scenario:
     data: Mapping[str, Any]
 
     @classmethod
-    def of(cls, spec: Mapping[str, Any], backend: str, sweep_seed: int, changes: Mapping[str, Any]) -> Scenario:
-        """``spec`` is plain JSON data."""
+    def of(
+        cls,
+        spec: Mapping[str, Any],
+        backend: str,
+        sweep_seed: int,
+        changes: Mapping[str, Any],
+        code: Sequence[str] = (),
+    ) -> Scenario:
+        """``spec`` is plain JSON data; ``code`` are hashes of the files of policies of one's own that it names."""
         seed = seed_of(sweep_seed, spec, changes.get(DRAW))
         seeded = {key: with_seed(value, seed) if SEED in _TEXTS.of(value) else value for key, value in spec.items()}
-        content = f'{{"backend":{canonical(backend)},"seed":{seed},"spec":{_mapping(seeded)}}}'
+        own = f'"code":{canonical(code)},' if code else ""
+        content = f'{{"backend":{canonical(backend)},{own}"seed":{seed},"spec":{_mapping(seeded)}}}'
         id_ = sha256(content.encode()).hexdigest()[:ID_DIGITS]
         return cls(
             changes, {"id": id_, "needs": list(NEEDS[backend]), "backend": backend, "seed": seed, "spec": seeded}

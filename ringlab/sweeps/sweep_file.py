@@ -8,14 +8,17 @@
     draws: 10                      # of each combination, where $seed stands somewhere in its spec
     backend: simulated
 
-Files that a spec names are read here, once, and stand in the scenarios with their content: a worker on another machine
-has no such file. A GPU baseline stands beside a single run; scenarios have none.
+Fabric files that a spec names are read here, once, and stand in the scenarios with their content: a worker on another
+machine has no such file. Policies of one's own stand there by their whole paths, and a hash of what is in them goes
+into the scenario's id. A GPU baseline stands beside a single run; scenarios have none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -23,8 +26,10 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
+from controller.own_policies import OWN
 from ringlab.errors import UsageError
 from ringlab.experiments import fabrics
+from ringlab.experiments.arms import placed
 from ringlab.experiments.spec_file import Form, Model, SpecError, base_of, by_shape, meant, one_of
 from ringlab.sweeps.changes import ChangeError, keys_of, with_change
 from ringlab.sweeps.scenario import DRAW, NEEDS, SIMULATED, Scenario, canonical
@@ -121,11 +126,13 @@ class Sweep:
 
     def scenarios(self) -> Iterator[Scenario]:
         """All of them, with their draws. Raises as ``spec_of``."""
+        hash_of = cache(_hash_of)
         for draft in self.drafts():
             spec, changes = self.spec_of(draft), {choice.field: choice.value for choice in draft}
+            code = [hash_of(file) for file in _own_files(spec.get("arms"))]
             for draw in range(1, self.draws + 1):
                 drawn = {**changes, DRAW: draw} if self.draws > 1 else changes
-                yield Scenario.of(spec, self.backend, self.seed, drawn)
+                yield Scenario.of(spec, self.backend, self.seed, drawn, code)
 
 
 def read(path: Path) -> tuple[Sweep, str]:
@@ -174,15 +181,30 @@ def _base(document: Document, folder: Path, problems: Problems) -> tuple[Documen
     """The base with its lines, and its spec with its files read."""
     base, folder = base_of(document, folder, problems)
     spec = {key: value for key, value in base.data.items() if key != "baseline"}
-    if "fabric" in spec:
-        of_base = Problems(base)
-        spec["fabric"] = _Files(folder, of_base).content("fabric", spec["fabric"], ("fabric",))
-        of_base.raise_any()
+    of_base = Problems(base)
+    files = _Files(folder, of_base)
+    spec = {field: files.content(field, value, (field,)) for field, value in spec.items()}
+    of_base.raise_any()
     return base, spec
 
 
+def _own_files(arms: object) -> list[Path]:
+    """Of policies of one's own, in the order of ``arms``; what is wrong with these is told elsewhere."""
+    entries = arms if isinstance(arms, list) else []
+    names = [name for entry in entries for name in (entry if isinstance(entry, dict) else [entry])]
+    whole = [Path(name.removeprefix(OWN)) for name in names if isinstance(name, str) and name.startswith(OWN)]
+    return [path.with_name(path.name.partition("+")[0]) for path in whole if path.name[:1] not in ("", "+")]
+
+
+def _hash_of(file: Path) -> str:
+    try:
+        return sha256(file.read_bytes()).hexdigest()
+    except (OSError, ValueError):  # told where the policy is loaded
+        return ""
+
+
 class _Files:
-    """Fabric files with their content in place, each read once."""
+    """Fabric files with their content in place, each read once; policies of one's own by their whole paths."""
 
     def __init__(self, folder: Path, problems: Problems) -> None:
         self._folder, self._problems = folder, problems
@@ -193,6 +215,12 @@ class _Files:
 
     def content(self, field: str, value: Any, origin: FieldPath) -> Any:
         """``value``; where it names a fabric's file, the fabric in place. Problems are added where it can't be read."""
+        match field.split("."):
+            case ["arms"]:
+                return placed(value, self._folder)
+            case ["arms", _]:
+                whole: Any = placed([value], self._folder)
+                return whole[0]
         name = fabrics.file_named(value) if field == "fabric" else None
         if name is None:
             return value

@@ -2,14 +2,15 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ringlab import cli
 from ringlab.experiments import simulated, simulated_figures
-from ringlab.sweeps import work
-from ringlab.sweeps.plot import swept
+from ringlab.sweeps import sweep_file, work
+from ringlab.sweeps.plot import swept, title
 from ringlab.sweeps.rows import rows
 from ringlab.sweeps.store import RESULTS
 
@@ -285,6 +286,45 @@ def test_rows_are_of_the_nominal_fabric():
 )
 def test_the_plot_is_over_the_number_with_most_values(changes, expected):
     assert swept(rows([(one, result(1.0)) for one in changes])) == expected
+
+
+def test_the_plot_names_a_size_only_where_all_rows_have_one():
+    sweep = sweep_file.loads(SWEEP)
+    large, small = rows([({"a": 1}, result(1.0)), ({"a": 2}, result(1.0))])
+    assert title(sweep, [large, small]) == "small: 1 MiB a rank, simulated: no packet was sent"
+    small = replace(small, size_bytes=2**10)
+    assert title(sweep, [large, small]) == "small, simulated: no packet was sent"
+
+
+OWN_POLICY = """\
+from ringlab.exercises.measure import ways
+
+
+def route(fabric, demands):
+    return {demand.key: list(ways(fabric, demand.key))[0] for demand in demands}
+"""
+
+
+def test_policies_of_ones_own_are_sought_beside_who_names_them_and_noticed_when_edited(
+    tmp_path, sweep, file, monkeypatch
+):
+    base, own = tmp_path / "base", tmp_path / "base" / "my_policy.py"
+    base.mkdir()
+    own.write_text(OWN_POLICY)
+    (tmp_path / "other.py").write_text(OWN_POLICY)
+    spec = SWEEP.partition("grid:")[0].partition("base:\n")[2].replace("  ", "").partition("arms:")[0]
+    (base / "spec.yaml").write_text(spec + "arms: [pinned, file:my_policy.py]\n")
+    text = "base: base/spec.yaml\nlist:\n- {channels: 1}\n- {arms: [pinned]}\n- {arms.1: 'file:other.py'}\n"
+    file.write_text(text)
+    monkeypatch.chdir("/")
+    assert sweep()[0] == 0
+    before = [one["id"] for one in kept(file)]
+    assert sweep("--resume")[2].count("3 of 3 scenarios are there already") == 1
+    own.write_text(OWN_POLICY.replace("[0]", "[-1]"))
+    assert "2 of 3 scenarios are there already" in sweep("--resume")[2]
+    after = [one["id"] for one in kept(file)]
+    assert after[:3] == before
+    assert len(after) == len(set(after)) == 4
 
 
 def test_without_a_number_there_is_no_plot(file, sweep):

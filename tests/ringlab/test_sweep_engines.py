@@ -143,7 +143,7 @@ def test_a_scheduler_that_is_not_there_is_one_line(monkeypatch):
 def test_an_extra_that_is_missing_is_named(monkeypatch, tmp_path, module, extra):
     monkeypatch.setitem(sys.modules, module, None)
     engine = dask.engine("tcp://x:1") if extra == "dask" else slurm.engine(slurm.Site(slurm.LOCAL), tmp_path)
-    with pytest.raises(MachineError, match=rf"pip install 'ringlab\[{extra}\]'"), engine:
+    with pytest.raises(MachineError, match=rf"pip install -e '\.\[{extra}\]'"), engine:
         pass
 
 
