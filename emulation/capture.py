@@ -173,16 +173,21 @@ def frames(file: Path) -> Iterator[tuple[float, bytes, int]]:
 
     try:
         with file.open("rb") as opened, RawPcapReader(opened) as reader:  # type: ignore[arg-type]  # it takes files too
-            linktype = getattr(reader, "linktype", _ETHERNET)
-            if linktype != _ETHERNET:
-                raise RunError(f"{file}: link type {linktype} is not Ethernet; capture one interface, not 'any'")
+            every = getattr(reader, "linktype", _ETHERNET)
+            _require_ethernet(file, every)
             unit_s = 1e-9 if getattr(reader, "nano", False) else 1e-6
             for frame, about in reader:
+                _require_ethernet(file, getattr(about, "linktype", every))  # in pcapng each frame has its own
                 yield _time_s(about, unit_s), frame, about.wirelen
     except OSError as error:
         raise RunError(f"{file}: can't be read: {error.strerror}") from None
     except (Scapy_Exception, EOFError, struct.error) as error:
         raise RunError(f"{file}: is no capture (pcap or pcapng): {error}") from None
+
+
+def _require_ethernet(file: Path, linktype: int) -> None:
+    if linktype != _ETHERNET:
+        raise RunError(f"{file}: link type {linktype} is not Ethernet; capture one interface, not 'any'")
 
 
 def _time_s(about: Any, unit_s: float) -> float:

@@ -38,18 +38,19 @@ class Removed:
 def clean() -> Removed:
     """Remove every dead lab of this machine. Living labs and foreign things stay.
 
-    Raises MachineError where Open vSwitch does not answer (nothing is forgotten: the records stay).
+    Raises MachineError without root, and where Open vSwitch does not answer (nothing is forgotten: the records stay).
     """
     settings = put_back()
-    removed, alive = [], []
+    removed = []
     for path in records():
         if is_alive(path):
-            alive.append(path.stem)
             continue
         remove(_read(path))
         path.unlink(missing_ok=True)
         removed.append(path.stem)
-    for tag in _marked_bridges().keys() - set(alive):
+    marked = _marked_bridges()  # before the living: a lab that comes up now has its record before its bridges
+    alive = [path.stem for path in records() if is_alive(path)]
+    for tag in marked.keys() - set(alive):
         remove(Record(tag))
         removed.append(tag)
     return Removed(tuple(dict.fromkeys(removed)), tuple(alive), tuple(settings))

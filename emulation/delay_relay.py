@@ -18,6 +18,7 @@ import fcntl
 import json
 import os
 import random
+import resource
 import select
 import socket
 import struct
@@ -48,9 +49,12 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def main() -> None:
     """Serve the ends that standard input names until it ends."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each end takes two files
+    poll = select.epoll()  # before all others: select takes its file only if its number is small
     lines: dict[int, tuple[Line, socket.socket]] = {}
     names: dict[str, Line] = {}
-    orders = open(0, "rb", buffering=0)  # noqa: SIM115 - open to the end; unbuffered, so that select sees every line
+    orders = open(0, "rb", buffering=0)  # noqa: SIM115 - open to the end; unbuffered, so that epoll sees every line
     ends = json.loads(orders.readline())
     for pid in sorted({end["pid"] for end in ends}):
         with _namespace_of(pid):
@@ -61,15 +65,19 @@ def main() -> None:
     _libc.prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)
     print("ready", flush=True)
     with suppress(EOFError):
-        _relay(lines, names, orders)
+        _relay(lines, names, orders, poll)
 
 
-def _relay(lines: dict[int, tuple[Line, socket.socket]], names: dict[str, Line], orders: FileIO) -> None:
+def _relay(
+    lines: dict[int, tuple[Line, socket.socket]], names: dict[str, Line], orders: FileIO, poll: select.epoll
+) -> None:
     held: Held[socket.socket, bytes] = Held()
     draw = random.Random(SEED).random  # noqa: S311 - no secret
-    files = [*lines, orders.fileno()]
+    for file in (*lines, orders.fileno()):
+        poll.register(file, select.EPOLLIN)
     while True:
-        ready, _, _ = select.select(files, (), (), held.wait_s(time.monotonic()))
+        select.select([poll], (), (), held.wait_s(time.monotonic()))  # epoll's own timeout counts whole milliseconds
+        ready = [file for file, _ in poll.poll(0)]
         now_s = time.monotonic()
         for file in ready:
             if file == orders.fileno():

@@ -34,6 +34,7 @@ PROGRAMS = {
     "iperf3": "iperf3",
 }
 OF_EXAMPLES = {"jq": "jq", "curl": "curl"}
+OF_CAPTURES = {"tcpdump": "tcpdump"}
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 """Root has these in its PATH, a user of Debian has not."""
 
@@ -102,9 +103,12 @@ def _programs() -> Iterator[Finding]:
         yield Finding("programs", State.MISSING, f"not found: {' '.join(missing)}", _install(missing))
     else:
         yield Finding("programs", State.OK, " ".join(PROGRAMS))
-    if missing := _not_found(OF_EXAMPLES):
-        found = f"not found: {' '.join(missing)}, which some examples take"
-        yield Finding("programs of examples", State.NOTE, found, _install(missing))
+    for of, programs, taker in (
+        ("examples", OF_EXAMPLES, "some examples take"), ("captures", OF_CAPTURES, "'ringlab capture' takes"),
+    ):  # fmt: skip
+        if missing := _not_found(programs):
+            found = f"not found: {' '.join(missing)}, which {taker}"
+            yield Finding(f"programs of {of}", State.NOTE, found, _install(missing))
 
 
 def _not_found(programs: Mapping[str, str]) -> dict[str, str]:

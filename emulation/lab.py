@@ -23,6 +23,7 @@ from emulation.errors import MachineError
 from emulation.plan import TAG_LENGTH, Plan, run_folder
 
 RECORDS = Path("/run/ringlab")
+NO_ROOT = f"{RECORDS} cannot be written, which needs root: run it with sudo"
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # no l, o, 0, 1
 
 
@@ -84,7 +85,7 @@ class Lab:
             RECORDS.mkdir(parents=True, exist_ok=True)
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         except PermissionError:
-            raise MachineError(f"{RECORDS} cannot be written: run with sudo") from None
+            raise MachineError(NO_ROOT) from None
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._write()
         return self
@@ -139,9 +140,9 @@ def records() -> list[Path]:
 
 
 def is_alive(path: Path) -> bool:
-    """Does a process hold the record's lock?"""
+    """Does a process hold the record's lock? Any user may ask."""
     try:
-        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:

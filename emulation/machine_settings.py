@@ -15,6 +15,7 @@ from pathlib import Path
 from stat import S_IWUSR
 
 from emulation import lab
+from emulation.errors import MachineError
 
 SOCKET_BYTES = 64 << 20
 SOCKET_DEFAULTS = (Path("/proc/sys/net/core/rmem_default"), Path("/proc/sys/net/core/wmem_default"))
@@ -56,9 +57,13 @@ def changed(changes: Mapping[Path, Change]) -> Iterator[None]:
 
 
 def put_back() -> list[str]:
-    """Put back what a dead lab left changed; the settings that it was."""
-    lab.RECORDS.mkdir(parents=True, exist_ok=True)
-    with (lab.RECORDS / "settings.lock").open("w") as file:
+    """Put back what a dead lab left changed; the settings that it was. MachineError without root."""
+    try:
+        lab.RECORDS.mkdir(parents=True, exist_ok=True)
+        lock = (lab.RECORDS / "settings.lock").open("w")
+    except PermissionError:
+        raise MachineError(lab.NO_ROOT) from None
+    with lock as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

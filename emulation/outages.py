@@ -79,6 +79,9 @@ class Outages:
         self._slow: list[threading.Thread] = []
         self._trouble: list[EmulationError] = []
         self._asked: SimpleQueue[Fault] = SimpleQueue()
+        self._controller = threading.Lock()
+        self._controller_kills = 0
+        self._controller_away = False
         self._ending = threading.Lock()
         self._ended = False
         self._readable, self.report_fd = os.pipe()
@@ -147,8 +150,18 @@ class Outages:
             return
         self._set_ports()
         for change in changes:
-            self._make_one(change)
-            self._note(f"{change} ({self.scenario.since_s(time.monotonic()):.2f} s after its work began)")
+            said = str(change)
+            if not change.on and self._goes_on(change.fault.action):
+                said = f"{change.fault.action.target}: one fault ends, another like it goes on"
+            else:
+                self._make_one(change)
+            self._note(f"{said} ({self.scenario.since_s(time.monotonic()):.2f} s after its work began)")
+
+    def _goes_on(self, action: Action) -> bool:
+        """Does another fault do the same?"""
+        return any(
+            type(fault.action) is type(action) and fault.action.target == action.target for fault, _ in self.scenario.on
+        )
 
     def _make_one(self, change: Change) -> None:
         action = change.fault.action
@@ -159,9 +172,10 @@ class Outages:
                 self._start_switch(switch)
                 self._beside(self._controls.await_switches, f"switch {switch} has its rules again")
             case KillController() if change.on:
-                self._controls.kill_controller()
+                self._kill_controller()
             case KillController():
-                self._beside(self._restart_controller, "controller and switches agree again")
+                kills = self._controller_kills
+                self._beside(lambda: self._restart_controller(kills), "controller and switches agree again")
             case PauseHost(host):
                 for pid in self._pids.get(host, ()):
                     _signal(pid, signal.SIGSTOP if change.on else signal.SIGCONT)
@@ -205,8 +219,19 @@ class Outages:
         plan = self._network.plan
         run(["ovs-vsctl", "--timeout=10", *plan.controller_transaction(switch, self._controls.openflow)])
 
-    def _restart_controller(self) -> None:
-        self._controls.restart_controller()
+    def _kill_controller(self) -> None:
+        """Not in the middle of a restart: that would fail, and what it started would live on."""
+        with self._controller:
+            self._controls.kill_controller()
+            self._controller_kills += 1
+            self._controller_away = True
+
+    def _restart_controller(self, kills: int) -> None:
+        """After so many ``kills``; unless it is back already, or was killed once more."""
+        with self._controller:
+            if self._controller_away and kills == self._controller_kills:
+                self._controls.restart_controller()
+                self._controller_away = False
         self._controls.await_switches()
 
     def _beside(self, work: Callable[[], None], done: str) -> None:

@@ -155,6 +155,11 @@ class Plan:
             raise PlanError(f"tag {self.tag!r}: {TAG_LENGTH} letters and digits")
         if self.settings.scale < 1:
             raise PlanError(f"scale {self.settings.scale:g}: an emulation runs at 1 or slower")
+        if self.relayed and self.shares:
+            raise PlanError(
+                f"delays: a fabric of {len(self.switch_interfaces)} switch ports gets switch daemons of its own, whose "
+                f"links no relay reaches; say delays: none, or take a fabric of at most {MOST_PORTS} ports"
+            )
 
     @property
     def hosts(self) -> tuple[str, ...]:

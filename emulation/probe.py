@@ -49,8 +49,9 @@ class Stream:
 def stream(network: Network, src: str, dst: str, path: Path) -> Stream:
     """One stream from ``src`` to ``dst`` along ``path`` for two seconds, the second of them measured.
 
-    Departures are looked at where the stream waits: behind the first of its slowest links. A link that ends in a host
-    can't be seen from here; none are reported then. RunError where nothing gets through.
+    Departures are looked at where the stream waits: behind the first of its slowest links. A link that ends in a host,
+    or in a switch daemon of the lab's own, can't be seen from here; none are reported then. RunError where nothing gets
+    through.
     """
     server = network.popen(dst, ["iperf3", "--server", "--one-off", "--forceflush"], stdout=subprocess.PIPE)
     try:
@@ -74,7 +75,9 @@ def stream(network: Network, src: str, dst: str, path: Path) -> Stream:
 
 
 def _far_end(plan: Plan, path: Path) -> str | None:
-    """The switch port at which the first of the path's slowest links ends; None where that is a host."""
+    """The switch port at which the first of the path's slowest links ends; None where it is not on the machine."""
+    if plan.shares:  # in namespaces of the switches' daemons
+        return None
     port = plan.fabric.peer(min(path.hops, key=plan.rate_bps))
     return plan.interfaces[port].name if plan.fabric.is_switch(port.node) else None
 

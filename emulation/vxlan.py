@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from emulation.commands import run
 from emulation.errors import MachineError, RunError
 from emulation.parts import VXLAN_OVERHEAD, Division, Machine, Part, largest_mtu
+from emulation.plan import run_folder
 from topologies import addressing
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from emulation.plan import Plan
 
 ICMP_HEADERS = 28  # IPv4 20, ICMP 8
+CONNECTED = "is_connected=true"
 
 
 def here(machines: Sequence[Machine]) -> Machine:
@@ -108,12 +111,24 @@ def _require_free(part: Part) -> None:
 
 def wait_for_controller(plan: Plan, timeout_s: float) -> None:
     """Return when every switch of the plan has its controller. RunError after ``timeout_s``."""
-    asked = [word for switch in plan.switches for word in ("--", "get", "Bridge", plan.bridge(switch), "controller")]
-    controllers = [line.strip("[]") for line in run(["ovs-vsctl", "--timeout=20", *asked]).splitlines()]
-    wanted = [word for each in controllers for word in ("--", "wait-until", "Controller", each, "is_connected=true")]
-    try:
-        run(["ovs-vsctl", f"--timeout={timeout_s:.0f}", *wanted], timeout_s=timeout_s + 5)
-    except RunError:
-        raise RunError(
-            f"no controller for {timeout_s:g} s: start this lab on the first machine, and let its OpenFlow port pass"
-        ) from None
+    deadline = time.monotonic() + timeout_s
+    for database, switches in _databases(plan):
+        asked = [word for switch in switches for word in ("--", "get", "Bridge", plan.bridge(switch), "controller")]
+        found = run(["ovs-vsctl", *database, "--timeout=20", *asked]).splitlines()
+        wanted = [word for each in found for word in ("--", "wait-until", "Controller", each.strip("[]"), CONNECTED)]
+        left_s = max(1.0, deadline - time.monotonic())
+        try:
+            run(["ovs-vsctl", *database, f"--timeout={left_s:.0f}", *wanted], timeout_s=left_s + 5)
+        except RunError:
+            raise RunError(
+                f"no controller for {timeout_s:g} s: start this lab on the first machine, and let its OpenFlow port "
+                "pass"
+            ) from None
+
+
+def _databases(plan: Plan) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
+    """Each Open vSwitch that carries the lab, as an option of ``ovs-vsctl`` (none: the system's), with its switches."""
+    if not plan.shares:
+        yield (), plan.switches
+    for number, switches in enumerate(plan.shares):
+        yield [f"--db=unix:{run_folder(plan.tag)}/{number}/db.sock"], switches

@@ -41,8 +41,9 @@ def command(
     from emulation.lab import new_tag  # noqa: PLC0415 - likewise
     from emulation.plan import Plan  # noqa: PLC0415 - likewise
     from emulation.scripts import commands  # noqa: PLC0415 - likewise
-    from ringlab.experiments import fabrics  # noqa: PLC0415 - likewise
+    from ringlab.experiments import calibrate, fabrics  # noqa: PLC0415 - likewise
     from ringlab.experiments.scale import chosen  # noqa: PLC0415 - likewise
+    from ringlab.experiments.session import UNKNOWN_SCALE  # noqa: PLC0415 - likewise
 
     wanted = fabrics.read(fabric)
     if machines:
@@ -55,6 +56,9 @@ def command(
         up_parts.stay(plan, division, framework, openflow_port, say)
         return
     up_parts.require_no_parts(part=part, on=wishes, lab=lab)
+    if scale is None and dry_run and not calibrate.kept():
+        click.echo(UNKNOWN_SCALE)
+        scale = 1.0
     factor = scale if scale is not None else chosen(wanted, [], say).factor
     plan = Plan(wanted, new_tag(), doctor.settings(factor, mtu, congestion))
     if dry_run:

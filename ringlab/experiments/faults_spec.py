@@ -19,7 +19,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from emulation.errors import MachineError, PlanError
+from emulation import doctor
+from emulation.errors import EmulationError, MachineError, PlanError
 from emulation.faults import (
     Action,
     At,
@@ -104,7 +105,10 @@ def scaled(faults: Sequence[Fault], scale: float) -> tuple[Fault, ...]:
 
 
 def check_machine(faults: Sequence[Fault], plan: Plan) -> None:
-    """MachineError where a fault delays packets of a link and nothing here can; PlanError for a fabric too large."""
+    """MachineError where a fault delays packets of a link and nothing here can.
+
+    PlanError where something could and the spec does not let it, and for a fabric too large.
+    """
     if faults and plan.shares:
         raise PlanError(
             f"faults: a fabric of {len(plan.switch_interfaces)} switch ports gets switch daemons of its own, which "
@@ -114,10 +118,20 @@ def check_machine(faults: Sequence[Fault], plan: Plan) -> None:
         if not isinstance(fault.action, Degrade) or not fault.action.delay_s or plan.settings.delays == "netem":
             continue
         if not set(fault.action.ports) <= set(plan.relayed):
-            raise MachineError(
-                f"fault '{fault}': this kernel has no netem to delay packets; leave delay and jitter out, "
-                "or have a relay delay that link (transport: {delays: relay}, and a latency on the link)"
-            )
+            raise _undelayed(fault, plan.settings.delays)
+
+
+def _undelayed(fault: Fault, delays: str) -> EmulationError:
+    if delays == "relay":
+        why = "transport: {delays: relay} delays links with a latency alone; give that link one"
+        return PlanError(f"fault '{fault}': {why}, or leave delay and jitter out")
+    if doctor.netem():
+        why = "transport: {delays: none} leaves nothing to delay packets; leave that line out"
+        return PlanError(f"fault '{fault}': {why}, or leave delay and jitter out")
+    return MachineError(
+        f"fault '{fault}': this kernel has no netem to delay packets; leave delay and jitter out, "
+        "or have a relay delay that link (transport: {delays: relay}, and a latency on the link)"
+    )
 
 
 def _scaled(action: Degrade, scale: float) -> Degrade:

@@ -13,7 +13,7 @@ from emulation.errors import MachineError
 from emulation.network import require_machine
 from emulation.scripts import commands
 from ringlab.errors import UsageError
-from ringlab.experiments import both, progress, runner, simulated, store, table
+from ringlab.experiments import both, calibrate, progress, runner, simulated, store, table
 from ringlab.experiments.onlooker import NOBODY, Onlooker
 from ringlab.experiments.result import Result, dumps, to_data
 from ringlab.experiments.simulated_job import SPRAY
@@ -22,15 +22,16 @@ from ringlab.json_output import STDOUT
 from ringlab.text_files import write_text
 
 SIMULATED = "simulated.json"
+UNKNOWN_SCALE = "# scale: measured at the first run"
 
 
 def dry_run(spec: Spec) -> list[str]:
-    """The plan, line by line; a scale of its own makes it without measuring the machine."""
-    scale = runner.scale_of(spec, lambda _: None)
-    return [
-        f"# scale {scale.factor:g}: {scale.why}",
-        *commands(runner.plan_of(spec.fabric, spec.transport, scale.factor)),
-    ]
+    """The plan, line by line, at scale 1 where the scale is not known yet: nothing is measured."""
+    head, factor = UNKNOWN_SCALE, 1.0
+    if spec.scale is not None or calibrate.kept():
+        scale = runner.scale_of(spec, lambda _: None)
+        head, factor = f"# scale {scale.factor:g}: {scale.why}", scale.factor
+    return [head, *commands(runner.plan_of(spec.fabric, spec.transport, factor))]
 
 
 def run_and_keep(

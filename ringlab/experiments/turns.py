@@ -153,8 +153,12 @@ class Session:
                     self.timeline.note(f"{name}: failed")
                     return Ended(watch.observation(), f"{name}: {error}")
                 self.timeline.note(f"{name}: done")
-        if not self.spec.faults:
-            self._probe_again()
+        try:
+            if not self.spec.faults:
+                self._probe_again()
+        except (RunError, ControllerError) as error:
+            self.timeline.note("round trip after the run: failed")
+            return Ended(watch.observation(), f"round trip after the run: {error}")
         return Ended(watch.observation())
 
     def _probe_again(self) -> None:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from scapy.layers.inet import IP, TCP, UDP
-from scapy.layers.l2 import ARP, Dot1Q, Ether
+from scapy.layers.l2 import ARP, CookedLinux, Dot1Q, Ether
 from scapy.packet import Raw
 from scapy.utils import PcapNgWriter, wrpcap
 
@@ -72,6 +72,16 @@ def test_what_is_no_capture_is_one_line(tmp_path):
         list(read(tmp_path / "text"))
     with pytest.raises(RunError, match="can't be read: No such file"):
         list(read(tmp_path / "none"))
+
+
+def test_a_capture_of_another_link_type_is_refused_in_both_formats(tmp_path):
+    packet = CookedLinux() / ENDS / TCP()
+    wrpcap(str(tmp_path / "a.pcap"), [packet])
+    with PcapNgWriter(str(tmp_path / "a.pcapng")) as writer:
+        writer.write(packet)
+    for name in ("a.pcap", "a.pcapng"):
+        with pytest.raises(RunError, match=rf"{name}: link type 113 is not Ethernet; capture one interface, not 'any'"):
+            list(read(tmp_path / name))
 
 
 def test_a_link_is_seen_at_its_first_switch_end_by_either_name_and_in_either_direction():

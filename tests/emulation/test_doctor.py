@@ -36,8 +36,15 @@ def test_what_only_examples_take_is_a_note(monkeypatch):
     assert (found.state, found.fix) == (doctor.State.NOTE, "apt-get install jq")
 
 
+def test_what_only_captures_take_is_a_note(monkeypatch):
+    monkeypatch.setattr(doctor.shutil, "which", lambda program, path: None if program == "tcpdump" else program)
+    _, found = doctor._programs()
+    assert (found.state, found.fix) == (doctor.State.NOTE, "apt-get install tcpdump")
+    assert found.found == "not found: tcpdump, which 'ringlab capture' takes"
+
+
 def test_a_user_without_sbin_in_the_path_has_its_programs(monkeypatch, tmp_path):
-    for program in (*doctor.PROGRAMS, *doctor.OF_EXAMPLES):
+    for program in (*doctor.PROGRAMS, *doctor.OF_EXAMPLES, *doctor.OF_CAPTURES):
         (tmp_path / program).write_text("")
         (tmp_path / program).chmod(0o755)
     monkeypatch.setenv("PATH", "/nowhere")

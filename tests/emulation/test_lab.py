@@ -5,6 +5,7 @@ import os
 import pytest
 
 from emulation import lab
+from emulation.errors import MachineError
 from emulation.plan import Plan
 from topologies.leaf_spine import leaf_spine
 
@@ -62,3 +63,19 @@ def test_tags_are_new_and_fit_interface_names():
     tags = {lab.new_tag() for _ in range(50)}
     assert len(tags) > 45
     assert all(len(tag) == lab.TAG_LENGTH and tag.isalnum() for tag in tags)
+
+
+def test_whether_a_lab_lives_is_seen_without_the_right_to_write(monkeypatch):
+    with lab.Lab(PLAN) as living:
+        real = os.open
+
+        def readable(path, flags, *mode):
+            if flags & (os.O_RDWR | os.O_WRONLY):
+                raise PermissionError
+            return real(path, flags, *mode)
+
+        monkeypatch.setattr(lab.os, "open", readable)
+        assert lab.is_alive(living.path)
+        with pytest.raises(MachineError, match="needs root: run it with sudo"):
+            lab.Lab(PLAN).__enter__()
+    assert not lab.is_alive(living.path)

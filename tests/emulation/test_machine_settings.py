@@ -3,10 +3,12 @@
 import fcntl
 import json
 import os
+from pathlib import Path
 
 import pytest
 
 from emulation import lab
+from emulation.errors import MachineError
 from emulation.machine_settings import changed, put_back
 
 
@@ -65,3 +67,13 @@ def test_what_a_living_lab_changes_is_left_alone(setting):
         assert put_back() == []
     assert setting.read_text() == "425984"
     assert json.loads((lab.RECORDS / "settings.json").read_text()) == {str(setting): "212992"}
+
+
+@pytest.mark.parametrize("refused", ["mkdir", "open"])
+def test_a_user_is_told_that_it_needs_root(setting, monkeypatch, refused):
+    def refuse(*_, **__):
+        raise PermissionError
+
+    monkeypatch.setattr(Path, refused, refuse)
+    with pytest.raises(MachineError, match="/run/ringlab cannot be written, which needs root: run it with sudo"):
+        put_back()

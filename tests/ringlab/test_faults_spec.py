@@ -3,6 +3,7 @@
 
 import pytest
 
+from emulation import doctor
 from emulation.errors import MachineError, PlanError
 from emulation.faults import (
     At,
@@ -130,13 +131,24 @@ def test_steps_are_those_of_the_schedule_and_each_wrong_entry_has_its_line():
     assert [line.split(": ")[0] for line in caught.value.errors] == ["demo.yaml:8", "demo.yaml:10"]
 
 
-def test_a_delay_is_refused_where_nothing_can_delay():
+def test_a_delay_is_refused_where_nothing_can_delay(monkeypatch):
+    monkeypatch.setattr(doctor, "netem", lambda: False)
     found = faults("{at: 1s, degrade: leaf1-spine1, delay: 20us}")
     fabric = loads(SPEC + "{at: 0, pause: h1}", "demo.yaml").fabric
     with pytest.raises(MachineError, match="this kernel has no netem to delay packets"):
         check_machine(found, Plan(fabric, "rtest", Settings(delays="none")))
     check_machine(found, Plan(fabric, "rtest", Settings(delays="netem")))
     check_machine(faults("{at: 1s, lose: leaf1-spine1}"), Plan(fabric, "rtest", Settings(delays="none")))
+
+
+def test_a_delay_is_refused_where_the_spec_lets_nothing_delay(monkeypatch):
+    monkeypatch.setattr(doctor, "netem", lambda: True)
+    found = faults("{at: 1s, degrade: leaf1-spine1, delay: 20us}")
+    fabric = loads(SPEC + "{at: 0, pause: h1}", "demo.yaml").fabric
+    with pytest.raises(PlanError, match=r"transport: \{delays: none\} leaves nothing to delay packets"):
+        check_machine(found, Plan(fabric, "rtest", Settings(delays="none")))
+    with pytest.raises(PlanError, match=r"transport: \{delays: relay\} delays links with a latency alone"):
+        check_machine(found, Plan(fabric, "rtest", Settings(delays="relay")))
 
 
 def test_a_fabric_with_switch_daemons_of_its_own_is_refused():
