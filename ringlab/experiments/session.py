@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
@@ -16,6 +16,7 @@ from ringlab.errors import UsageError
 from ringlab.experiments import both, calibrate, progress, runner, simulated, store, table
 from ringlab.experiments.onlooker import NOBODY, Onlooker
 from ringlab.experiments.result import Result, dumps, to_data
+from ringlab.experiments.scale import Scale
 from ringlab.experiments.simulated_job import SPRAY
 from ringlab.experiments.spec import Spec
 from ringlab.json_output import STDOUT
@@ -26,12 +27,17 @@ UNKNOWN_SCALE = "# scale: measured at the first run"
 
 
 def dry_run(spec: Spec) -> list[str]:
-    """The plan, line by line, at scale 1 where the scale is not known yet: nothing is measured."""
-    head, factor = UNKNOWN_SCALE, 1.0
-    if spec.scale is not None or calibrate.kept():
-        scale = runner.scale_of(spec, lambda _: None)
-        head, factor = f"# scale {scale.factor:g}: {scale.why}", scale.factor
+    """The plan, line by line."""
+    head, factor = known_scale(spec.scale, lambda: runner.scale_of(spec, lambda _: None))
     return [head, *commands(runner.plan_of(spec.fabric, spec.transport, factor))]
+
+
+def known_scale(given: float | None, find: Callable[[], Scale]) -> tuple[str, float]:
+    """A plan's head, and its scale: 1 where it is not known yet, for nothing is measured for a plan."""
+    if given is None and not calibrate.kept():
+        return UNKNOWN_SCALE, 1.0
+    scale = find()
+    return f"# scale {scale.factor:g}: {scale.why}", scale.factor
 
 
 def run_and_keep(

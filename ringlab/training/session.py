@@ -9,6 +9,7 @@ import click
 from emulation.scripts import commands
 from ringlab.experiments import progress, store
 from ringlab.experiments.runner import plan_of
+from ringlab.experiments.session import known_scale
 from ringlab.experiments.table import console
 from ringlab.json_output import STDOUT
 from ringlab.text_files import write_text
@@ -22,8 +23,8 @@ SVG = "training.svg"
 
 def dry_run(spec: TrainSpec) -> list[str]:
     """The plan, line by line, and the turns."""
-    scale = runner.scale_of(spec, lambda _: None)
-    lines = [f"# scale {scale.factor:g}: {scale.why}", *commands(plan_of(spec.fabric, spec.transport, scale.factor))]
+    head, factor = known_scale(spec.scale, lambda: runner.scale_of(spec, lambda _: None))
+    lines = [head, *commands(plan_of(spec.fabric, spec.transport, factor))]
     return [*lines, *(f"# turn: {turn.name}" for turn in runner.turns(spec))]
 
 
