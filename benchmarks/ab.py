@@ -99,15 +99,15 @@ def of_bench(bench, cases, times, pool):
         own = [cases[bench, size] for size in sizes]
         found = many(partial(experiment, own, sizes, partial(draw, fabrics), truth), times, pool)
         yield {
-                    "bench": bench, "sizes": sizes, "fabrics": fabrics, "way": way, "truth": truth,
-                    "experiments": times,
-                    "called_different": share(any(word in DIFFERENT for word in words) for words, _, _ in found),
-                    "faster_by_size": [
-                        share(words[place] == "faster" for words, _, _ in found) for place in range(len(sizes))
-                    ],
-                    "interval_misses": share(missed for _, missed, _ in found),
-                    "blocks": float(np.mean([blocks for _, _, blocks in found])),
-                }  # fmt: skip
+            "bench": bench, "sizes": sizes, "fabrics": fabrics, "way": way, "truth": truth,
+            "experiments": times,
+            "called_different": share(any(word in DIFFERENT for word in words) for words, _, _ in found),
+            "faster_by_size": [
+                share(words[place] == "faster" for words, _, _ in found) for place in range(len(sizes))
+            ],
+            "interval_misses": share(missed for _, missed, _ in found),
+            "blocks": float(np.mean([blocks for _, _, blocks in found])),
+        }  # fmt: skip
 
 
 def many(one, times, pool):

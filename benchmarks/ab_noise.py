@@ -144,7 +144,7 @@ def case_of(bench, size, names, counted):
     return {"bench": bench, "bytes": size, "noise": noise, "launches_us": np.round(launches, 3).tolist()}
 
 
-def measured(bench, text, blocks, limit_s=None):
+def measured(bench, text, blocks):
     """Equal arms, counted blocks only; nothing is decided, so nothing stops early."""
     wanted = ab_file.loads(text, bench)
     one, other = wanted.arms
@@ -153,7 +153,7 @@ def measured(bench, text, blocks, limit_s=None):
     sizes = arms.check(pair, 1)
     scale = session.common_scale(pair, 1, None, say)
     rules = Rules(blocks, within=1e-9, same=0.02, seed=1)
-    return Blocks(pair, rules, sizes, benches.run, time.monotonic, say, scale, limit_s).all()
+    return Blocks(pair, rules, sizes, benches.run, time.monotonic, say, scale).all()
 
 
 def apart(arm):

@@ -430,7 +430,7 @@ class Communicator:
             told = calls.tolist()
             if any(other != mine for other in told):
                 raise self._mismatch(mine, told)
-        return self._bound.get(call) or self._ready(call)
+        return self._ready(call, self._bound)
 
     def _mismatch(self, mine: list[int], told: list[list[int]]) -> MismatchError:
         """Nobody leaves before all know it; but one that made no call would not come to the farewell."""
@@ -447,15 +447,17 @@ class Communicator:
         """The all_reduce of our own, by the schedule whose connections are always open."""
         call = _Call(ALL_REDUCE, count, dtype, op, seed=-1)
         self.operations[count * dtype.itemsize] += 1
-        return (self._bound.get(call) or self._keep(call, self.schedule)).bound
+        return (self._bound.get(call) or self._keep(call, self.schedule, self._bound)).bound
 
-    def _ready(self, call: _Call, kept: dict[_Call, _Ready] | None = None) -> _Ready:
+    def _ready(self, call: _Call, kept: dict[_Call, _Ready]) -> _Ready:
+        """The call's program, as it is ``kept`` or made now."""
+        if call in kept:
+            return kept[call]
         schedule = self._schedule(call)
         self._connect(schedule)
         return self._keep(call, schedule, kept)
 
-    def _keep(self, call: _Call, schedule: Schedule, kept: dict[_Call, _Ready] | None = None) -> _Ready:
-        kept = self._bound if kept is None else kept
+    def _keep(self, call: _Call, schedule: Schedule, kept: dict[_Call, _Ready]) -> _Ready:
         if len(kept) >= KEPT:
             del kept[next(iter(kept))]
         program = compile_program(schedule, self.rank, call.elements, call.dtype.itemsize)
@@ -498,7 +500,7 @@ class Communicator:
         nothing = slice(0, 0)
         for flat in (told, array.reshape(-1)):
             call = _Call(operation, flat.size, flat.dtype, "sum")
-            ready = self._bound_of_two.get(call) or self._ready(call, self._bound_of_two)
+            ready = self._ready(call, self._bound_of_two)
             mine, theirs = (flat, flat[nothing]) if source == self.rank else (flat[nothing], flat)
             self._opened().run(ready.bound, Memory(mine, theirs, OPS["sum"]))
             if flat is told and not np.array_equal(told, header):

@@ -45,11 +45,16 @@ class Daemon:
 
     @property
     def database(self) -> str:
-        return f"--db=unix:{self.folder}/db.sock"
+        return database_in(self.folder)
 
     def run(self, args: Sequence[str], stdin: str | None = None) -> str:
         """A program inside the daemon's namespace."""
         return run(["mnexec", "-a", str(self.holder), *args], stdin=stdin, mortal=True)
+
+
+def database_in(folder: Path) -> str:
+    """Where a daemon's sockets are in ``folder``: which database ``ovs-vsctl`` is to ask."""
+    return f"--db=unix:{folder}/db.sock"
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emulation.commands import run
+from emulation.daemons import database_in
 from emulation.errors import MachineError, RunError
 from emulation.parts import VXLAN_OVERHEAD, Division, Machine, Part, largest_mtu
 from emulation.plan import run_folder
@@ -131,4 +132,4 @@ def _databases(plan: Plan) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
     if not plan.shares:
         yield (), plan.switches
     for number, switches in enumerate(plan.shares):
-        yield [f"--db=unix:{run_folder(plan.tag)}/{number}/db.sock"], switches
+        yield [database_in(Path(run_folder(plan.tag), str(number)))], switches

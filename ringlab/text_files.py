@@ -11,6 +11,7 @@ MAX_BYTES = 8 * 2**20
 """A spec has a kilobyte, a fabric of ten thousand links less than one megabyte."""
 
 PLOTS = (".svg", ".png")
+FIGURES = (*PLOTS, ".pdf")
 
 
 def read_text(path: Path, what: str) -> str:
@@ -72,6 +73,13 @@ def check_plot(target: str | Path) -> None:
     """UsageError for a file that is neither SVG nor PNG: before anything is computed."""
     if not str(target).endswith(PLOTS):
         raise UsageError(f"--plot {target}: neither SVG nor PNG; name a file that ends in .svg or .png")
+
+
+def figure_kind(target: Path, option: str) -> str:
+    """``svg`` of ``x.svg``, also ``png`` and ``pdf``. UsageError for another end: before anything slow is begun."""
+    if target.suffix.lower() not in FIGURES:
+        raise UsageError(f"{option} {target}: name a file that ends in {', '.join(FIGURES)}")
+    return target.suffix.lower().removeprefix(".")
 
 
 def write_through(path: Path, content: bytes) -> None:

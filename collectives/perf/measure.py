@@ -83,6 +83,7 @@ class _Bench:
         self._ranks = communicator.num_ranks
         self._reports = reports
         self._options = options
+        self._clock = process_time if options.cpu_time else perf_counter
         self._kind = options.kind
         self._dtype = dtype
         capacity = max(options.sizes) // dtype.itemsize
@@ -161,11 +162,10 @@ class _Bench:
         windows = max(1, len(self._target) // max(self._kind.largest(count, self._ranks), 1))
         together = self._options.agg_iters
         views = [self._views(test, count, in_place=in_place, window=window) for window in range(min(windows, iters))]
-        clock = process_time if self._options.cpu_time else perf_counter
         self._run(test, count, views[0])
         self._communicator.barrier()
         times = np.empty(iters)
-        began = clock()
+        began = self._clock()
         for iteration in range(iters):
             for _ in range(together):
                 if self._reports:
@@ -173,11 +173,11 @@ class _Bench:
                 self._run(test, count, views[iteration % len(views)])
             if self._options.blocking == BARRIER_TIMED:
                 self._communicator.barrier()
-            ended = clock()
+            ended = self._clock()
             times[iteration] = ended - began
             if self._options.blocking == BARRIER_UNTIMED:
                 self._communicator.barrier()
-                ended = clock()
+                ended = self._clock()
             began = ended
         if self._reports:
             self._reports.operation_ends()
@@ -194,15 +194,14 @@ class _Bench:
         data = self._data(test, count, in_place=in_place)
         times_s = np.zeros(iters)
         wrong = np.zeros(1, dtype=np.int64)
-        clock = process_time if self._options.cpu_time else perf_counter
         for iteration in range(iters):
             data.prepare()
             self._communicator.barrier()
             if self._reports:
                 self._reports.operation_begins()
-            began = clock()
+            began = self._clock()
             self._run(test, count, data.views)
-            times_s[iteration] = clock() - began
+            times_s[iteration] = self._clock() - began
             if self._reports:
                 self._reports.operation_ends()
             wrong += data.count_wrong()

@@ -11,6 +11,7 @@ from ringlab import completions
 from ringlab.errors import UsageError
 from ringlab.examples_first import Command, Group
 from ringlab.json_output import STDOUT, json_option, write_json
+from ringlab.text_files import figure_kind, write_bytes
 
 if TYPE_CHECKING:
     from collectives.baseline import Baseline
@@ -107,15 +108,14 @@ def show_baseline(
 @click.option("--line-rate", "line_rate", type=float, metavar="GB/s", help="Of a NAME that is a file of output.")
 def plot_baselines(names: tuple[str, ...], out: Path, line_rate: float | None) -> None:
     """Draw busbw by size of each NAME (a baseline, or a file of output), and its share of its own line rate."""
-    from ringlab.experiments.baseline_figure_files import kind_of, write  # noqa: PLC0415 - likewise
     from ringlab.experiments.baselines import check_line_rate, choose  # noqa: PLC0415 - reads the tables
 
-    kind = kind_of(out, "--out")
+    kind = figure_kind(out, "--out")
     check_line_rate(line_rate)
     baselines = [choose(name, line_rate) for name in dict.fromkeys(names)]
     from ringlab.experiments import baseline_plot  # noqa: PLC0415 - matplotlib is slow to import
 
-    write(out, baseline_plot.file(baselines, kind))
+    write_bytes(out, baseline_plot.file(baselines, kind))
     click.echo(f"plot: {out}", err=True)
 
 

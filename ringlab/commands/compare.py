@@ -10,6 +10,7 @@ from ringlab import completions
 from ringlab.errors import UsageError
 from ringlab.examples_first import Command
 from ringlab.json_output import STDOUT, json_option, write_json
+from ringlab.text_files import figure_kind, write_bytes
 
 SEED = 0
 """Of the resampling that tells which arms differ: the same comparison gives the same words."""
@@ -49,7 +50,6 @@ def command(
     import numpy as np  # noqa: PLC0415 - only where it is used
 
     from collectives.baseline.stated import Stated  # noqa: PLC0415 - likewise
-    from ringlab.experiments.baseline_figure_files import kind_of, write  # noqa: PLC0415 - likewise
     from ringlab.experiments.baselines import check_line_rate  # noqa: PLC0415 - likewise
     from ringlab.experiments.compare_baseline import (  # noqa: PLC0415 - likewise
         NotComparableError,
@@ -58,7 +58,7 @@ def command(
     )
     from ringlab.experiments.compare_baseline_read import read_other, read_run  # noqa: PLC0415 - likewise
 
-    kind = kind_of(plot, "--plot") if plot else ""
+    kind = figure_kind(plot, "--plot") if plot else ""
     check_line_rate(line_rate)
     first = read_run(run)
     stated = Stated(line_rate_GBps=line_rate, nranks=ranks)
@@ -71,7 +71,7 @@ def command(
     if plot:
         from ringlab.experiments import compare_baseline_plot  # noqa: PLC0415 - matplotlib is slow to import
 
-        write(plot, compare_baseline_plot.file(found, kind))
+        write_bytes(plot, compare_baseline_plot.file(found, kind))
         click.echo(f"plot: {plot}", err=True)
     if json_target:
         write_json(json_target, found.as_data())

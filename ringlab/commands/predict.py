@@ -10,6 +10,7 @@ import click
 from ringlab.errors import UsageError
 from ringlab.examples_first import Command
 from ringlab.json_output import STDOUT, json_option, write_json
+from ringlab.text_files import figure_kind, write_bytes
 
 if TYPE_CHECKING:
     from collectives.baseline import Baseline
@@ -57,9 +58,7 @@ def command(
     from ringlab.experiments import nccl_predict  # noqa: PLC0415 - likewise
 
     if plot:
-        from ringlab.experiments.baseline_figure_files import kind_of, write  # noqa: PLC0415 - likewise
-
-        kind = kind_of(plot, "--plot")
+        kind = figure_kind(plot, "--plot")
     try:
         asked = machine(system, collective, nodes, version)
         found = nccl_predict.predicted(asked, _nbytes(sizes or SIZES), _published(asked))
@@ -72,7 +71,7 @@ def command(
     if plot:
         from ringlab.experiments.plot import file_of  # noqa: PLC0415 - likewise
 
-        write(plot, file_of(lambda: nccl_predict.figure(found), kind, f"{asked.name}: predicted busbw by size"))
+        write_bytes(plot, file_of(lambda: nccl_predict.figure(found), kind, f"{asked.name}: predicted busbw by size"))
 
 
 def _nbytes(sizes: tuple[str, ...]) -> list[int]:

@@ -138,12 +138,17 @@ def _pair(entry: Any, path: FieldPath, known: Sequence[str], problems: Problems)
         yield entry[0], entry[1]
 
 
+def of_entry(entry: str) -> tuple[str, str | None]:
+    """The policy and the library of ``pinned+gloo``; None where none is named."""
+    start = entry.rfind("/") + 1 if entry.startswith(OWN) else 0  # folders may have a plus in their names
+    policy, plus, library = entry[start:].partition("+")
+    return entry[:start] + policy, library if plus else None
+
+
 def _written(entry: Any, path: FieldPath, problems: Problems) -> Iterator[_Written]:
     """Every arm that one item of ``arms`` stands for."""
     if isinstance(entry, str):
-        start = entry.rfind("/") + 1 if entry.startswith(OWN) else 0  # folders may have a plus in their names
-        policy, plus, library = entry[start:].partition("+")
-        yield _Written(entry[:start] + policy, library if plus else None, path)
+        yield _Written(*of_entry(entry), path)
     elif not isinstance(entry, dict) or len(entry) != 1:
         problems.add(path, "is no policy; write one like pinned, ecmp:seed=1 or {ecmp: {seeds: [1, 2, 3]}}")
     else:

@@ -54,7 +54,7 @@ def from_file(file: str, stated: Stated = NOTHING_STATED) -> Baseline:
 def check_line_rate(line_rate_GBps: float | None) -> None:  # noqa: N803 - likewise
     """UsageError for a ``--line-rate`` that is none."""
     if line_rate_GBps is not None and not 0 < line_rate_GBps < float("inf"):
-        raise UsageError(f"--line-rate {line_rate_GBps}: must be above 0 GB/s")
+        raise UsageError(f"--line-rate {line_rate_GBps:g}: must be above 0 GB/s")
 
 
 def text_of(file: str) -> str:

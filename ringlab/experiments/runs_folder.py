@@ -11,11 +11,11 @@ from ringlab.experiments import runs_entry
 from ringlab.experiments.runs_entry import BROKEN, SWEEP_FILE, SWEEP_RECORDS
 from ringlab.experiments.runs_index import Listed, listed
 from ringlab.experiments.runs_tags import TAGS, tags_of
+from ringlab.text_files import PLOTS
 from topologies.spelling import did_you_mean
 
 LAST = "last"
 OF_A_SWEEP = (SWEEP_RECORDS, SWEEP_FILE, TAGS, "slurm")
-PLOTS = (".svg", ".png")
 
 
 def path_of(word: str, root: Path = Path("runs")) -> Path:

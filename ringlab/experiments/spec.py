@@ -25,7 +25,7 @@ from emulation.faults import Fault
 from ringlab.errors import UsageError
 from ringlab.experiments import fabrics, libraries, placement
 from ringlab.experiments.arms import OURS, Arm, CheckLibrary, read_arms, read_pairs
-from ringlab.experiments.baselines import wrong_name
+from ringlab.experiments.baselines import check_line_rate, wrong_name
 from ringlab.experiments.faults_spec import Scene, read_faults
 from ringlab.experiments.neighbours import Neighbour, read_neighbours
 from ringlab.experiments.spec_file import MAX_RANKS, MAX_SIZES, RUN, SpecError, SpecFile, Sweep, meant, meant_by
@@ -114,8 +114,7 @@ def with_changes(
         raise UsageError(f"--repeats {repeats}: at least 1")
     if baseline is not None and not Path(baseline).is_file() and (wrong := wrong_name(baseline)):
         raise UsageError(f"--baseline: {wrong}")
-    if line_rate_GBps is not None and not 0 < line_rate_GBps < float("inf"):
-        raise UsageError(f"--line-rate {line_rate_GBps:g}: must be above 0 GB/s")
+    check_line_rate(line_rate_GBps)
     changes = {"scale": scale, "repeats": repeats, "baseline": baseline, "baseline_line_rate_GBps": line_rate_GBps}
     given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
     return replace(spec, data={**spec.data, **given}, **given)

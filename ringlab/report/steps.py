@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ringlab.experiments import simulated_figures
+from ringlab.experiments import kept, simulated_figures
 from ringlab.experiments.figures import size_text
 from ringlab.experiments.plot import COLOURS, empty
 from ringlab.experiments.result import Result
 from ringlab.experiments.simulated_figures import Beside
-from ringlab.report import kept
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -29,7 +29,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 from controller.own_policies import OWN
 from ringlab.errors import UsageError
 from ringlab.experiments import fabrics
-from ringlab.experiments.arms import placed
+from ringlab.experiments.arms import of_entry, placed
 from ringlab.experiments.spec_file import Form, Model, SpecError, base_of, by_shape, meant, one_of
 from ringlab.sweeps.changes import ChangeError, keys_of, with_change
 from ringlab.sweeps.scenario import DRAW, NEEDS, SIMULATED, Scenario, canonical
@@ -192,8 +192,8 @@ def _own_files(arms: object) -> list[Path]:
     """Of policies of one's own, in the order of ``arms``; what is wrong with these is told elsewhere."""
     entries = arms if isinstance(arms, list) else []
     names = [name for entry in entries for name in (entry if isinstance(entry, dict) else [entry])]
-    whole = [Path(name.removeprefix(OWN)) for name in names if isinstance(name, str) and name.startswith(OWN)]
-    return [path.with_name(path.name.partition("+")[0]) for path in whole if path.name[:1] not in ("", "+")]
+    own = [name for name in names if isinstance(name, str) and name.startswith(OWN)]
+    return [Path(of_entry(name)[0].removeprefix(OWN)) for name in own]
 
 
 def _hash_of(file: Path) -> str:

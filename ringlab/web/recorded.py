@@ -11,11 +11,11 @@ from dataclasses import replace
 from statistics import median
 
 from ringlab.errors import UsageError
+from ringlab.experiments import kept
 from ringlab.experiments.arms import OURS
 from ringlab.experiments.result import Result
 from ringlab.experiments.spec import Spec
 from ringlab.experiments.turns import rotated
-from ringlab.report import kept
 from ringlab.web.events import PhaseChanged
 from ringlab.web.playback import Turn
 

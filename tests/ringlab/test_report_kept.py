@@ -9,10 +9,10 @@ import pytest
 
 from ringlab.cli import main
 from ringlab.errors import UsageError
-from ringlab.experiments import simulated
+from ringlab.experiments import kept, simulated
 from ringlab.experiments import spec as specs
 from ringlab.experiments.result import Result, dumps, loads
-from ringlab.report import kept, steps
+from ringlab.report import steps
 from ringlab.web import recorded
 from topologies import formats
 from topologies.catalog import from_short_form

@@ -124,12 +124,12 @@ def check_outcome(outcome: Outcome) -> None:
             "the bench shows a difference between equal arms, so the A/B was not run; "
             "is something else running here? One A/A in twenty does so by chance: try again"
         )
-    for found in (outcome.aa, outcome.found):
-        if found and found.stopped == BROKEN:
+    for found in filter(None, (outcome.aa, outcome.found)):
+        if found.stopped == BROKEN:
             raise RunError(f"after {found.counted} blocks, which are kept: {found.error}")
-        if found and not found.last and found.stopped != UNFIT:
+        if not found.last and found.stopped != UNFIT:
             raise CheckError("the time was over before a block was whole; give more --time, or fewer or smaller sizes")
-        if found and found.stopped == UNFIT:
+        if found.stopped == UNFIT:
             why = [f"; the last refused one, block {one.block}: {one.reason}" for one in found.refused[-1:]]
             raise CheckError(f"too few valid turns{''.join(why)}")
 
